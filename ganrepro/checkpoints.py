@@ -1,0 +1,93 @@
+"""Checkpoints of unfinished trainings: safetensors files that appear by one rename, never a pickle."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import load_file, save_file
+
+from ganrepro.datasets import Dataset
+
+if TYPE_CHECKING:
+    from ganrepro.training import Run
+
+
+def write(path: Path, tensors: dict[str, torch.Tensor], metadata: dict[str, Any]) -> None:
+    """One safetensors file under its final name, complete or not at all; metadata as JSON."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    unfinished = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        save_file({k: t.contiguous() for k, t in tensors.items()}, unfinished, {"ganrepro": json.dumps(metadata)})
+        os.replace(unfinished, path)
+    finally:
+        unfinished.unlink(missing_ok=True)
+
+
+def read_metadata(path: Path) -> dict[str, Any]:
+    """What `write` was given as metadata. Raises ValueError for a file that is damaged or of another make."""
+    try:
+        with safe_open(path, framework="pt") as file:
+            return json.loads((file.metadata() or {})["ganrepro"])
+    except (SafetensorError, KeyError, json.JSONDecodeError) as error:
+        raise ValueError(f"{path} is damaged or no checkpoint of ganrepro ({error}); delete it to start afresh") from error
+
+
+def fingerprint(run: Run, data: Dataset) -> dict[str, Any]:
+    """What must agree for a checkpoint to be gone on with: all of the recipe but its length, and the data."""
+    recipe = run.recipe.to_dict()
+    del recipe["epochs"]
+    described = {"name": data.name, "fold": data.fold_index, "examples": len(data.training), "sha256": data.sha256}
+    plain = {"recipe": recipe, "data": described, "seed": run.seed, "device": run.rng.device.type}
+    return json.loads(json.dumps(plain))
+
+
+def save(path: Path, run: Run, data: Dataset) -> None:
+    """All that `load` needs to go on to the same bits."""
+    tensors = {"rng": run.rng.get_state()}
+    for who, player in (("generator", run.g), ("discriminator", run.d)):
+        tensors |= {f"{who}.theta.{k}": p.detach() for k, p in player.theta.items()}
+        tensors |= {f"{who}.velocity.{k}": v for k, v in player.velocity.items()}
+    if run.progress:
+        tensors["progress"] = torch.stack(run.progress)
+    tensors |= {f"best.{k}": p for k, p in run.best.items()}
+    state = {"epoch": run.epoch, "batch": run.batch, "rows": run.rows, "best_epoch": run.best_epoch}
+    write(path, tensors, fingerprint(run, data) | {"state": state})
+
+
+def load(path: Path, run: Run, data: Dataset) -> None:
+    """Put a checkpoint's state into a run that was just started.
+
+    Raises ValueError where it belongs to another recipe, data set, seed or kind of device, or is damaged.
+    """
+    metadata = read_metadata(path)
+    for key, expected in fingerprint(run, data).items():
+        if metadata.get(key) != expected:
+            different = _difference(metadata.get(key), expected)
+            raise ValueError(
+                f"{path} was made with another {key}: {different}. Delete it, or train without resume, to start afresh"
+            )
+    tensors = load_file(path)
+    with torch.no_grad():
+        for who, player in (("generator", run.g), ("discriminator", run.d)):
+            for k in player.theta:
+                player.theta[k].copy_(tensors[f"{who}.theta.{k}"])
+                player.velocity[k].copy_(tensors[f"{who}.velocity.{k}"])
+    run.rng.set_state(tensors["rng"])
+    state = metadata["state"]
+    run.epoch, run.batch, run.rows = state["epoch"], state["batch"], state["rows"]
+    run.progress = list(tensors["progress"]) if "progress" in tensors else []
+    run.best_epoch = state["best_epoch"]
+    run.best = {k.removeprefix("best."): p for k, p in tensors.items() if k.startswith("best.")}
+
+
+def _difference(found: Any, expected: Any) -> str:
+    """The entries in which two fingerprints differ, for the message."""
+    if isinstance(found, dict) and isinstance(expected, dict):
+        keys = [k for k in expected if found.get(k) != expected[k]]
+        return "; ".join(f"{k} is {found.get(k)!r} there and {expected[k]!r} here" for k in keys)
+    return f"{found!r} there and {expected!r} here"

@@ -1,0 +1,43 @@
+"""The data sets, by name: load("mnist") -> Dataset. Files lie in this package or in $GANREPRO_DATA."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable
+from functools import partial
+
+from . import digits, faces, fer2013, mnist, npz, tfd, toys
+from .dataset import Dataset
+from .folder import DatasetUnavailable, data_dir
+
+__all__ = ["NAMES", "Dataset", "DatasetUnavailable", "data_dir", "load"]
+
+_LOADERS: dict[str, Callable[[], Dataset]] = {
+    "mnist": mnist.mnist,
+    "fashion-mnist": mnist.fashion_mnist,
+    "tfd": tfd.load,
+    "fer2013": fer2013.load,
+    "att": faces.load,
+    "digits": digits.load,
+    **{name: partial(toys.load, name) for name in toys.TOYS},
+}
+NAMES = tuple(_LOADERS)
+
+
+def load(name: str, *, strict: bool = False) -> Dataset:
+    """The data set `name`: one of NAMES, or the path of an .npz with a user's own pictures (see npz.load).
+
+    strict: refuse a stand-in for "tfd"; the other data sets have none.
+    Raises ValueError for an unknown name or a file that is not as described, FileNotFoundError for an .npz that
+    is not there, DatasetUnavailable (a RuntimeError) for files that must be, or cannot be, fetched.
+    """
+    name = str(name)  # a pathlib.Path too
+    if name == "tfd":
+        return tfd.load(strict=strict)
+    if name in _LOADERS:
+        return _LOADERS[name]()
+    if name.lower().endswith(".npz"):
+        return npz.load(name)
+    close = difflib.get_close_matches(name.lower(), NAMES, n=1, cutoff=0.4)
+    hint = f"; did you mean {close[0]!r}?" if close else ""
+    raise ValueError(f"unknown data set {name!r}; allowed: {', '.join(NAMES)}, or the path of an .npz file{hint}")

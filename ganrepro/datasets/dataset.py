@@ -1,0 +1,121 @@
+"""What every data set is here: flat float32 rows in three splits, and the folds where a set has them."""
+
+from __future__ import annotations
+
+import operator
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+SPLITS = ("train", "valid", "test")
+Fold = tuple[Tensor, Tensor, Tensor]
+
+
+@dataclass(frozen=True, eq=False)
+class Dataset:
+    """One data set, split.
+
+    name          safe in a path; the stand-ins of TFD keep their own ("att", "fer2013")
+    label         for titles and tables
+    shape         (c, h, w) of one example; (1, 1, d) for the toys
+    train, valid, test
+                  (n, d) float32 with d = c*h*w in (c, h, w) order; images in [0, 1], toys unbounded
+    labels        {"train", "valid", "test"}: (n,) int64, or None
+    folds         (train, valid, test) int64 indices into torch.cat([train, valid, test]), or None
+    unlabeled     (n, d) float32 that no fold's valid or test holds, or None
+    sha256        hex digest of each file read; a name without .gz stands for the decompressed content
+    stand_in_for  name of the data set that this one replaces, or None
+    fold_index    the fold that train, valid and test are, or None
+    bounded       True for images in [0, 1]; False for toys
+    """
+
+    name: str
+    label: str
+    shape: tuple[int, int, int]
+    train: Tensor
+    valid: Tensor
+    test: Tensor
+    labels: dict[str, Tensor | None] = field(default_factory=lambda: dict.fromkeys(SPLITS))
+    folds: list[Fold] | None = None
+    unlabeled: Tensor | None = None
+    sha256: dict[str, str] = field(default_factory=dict)
+    stand_in_for: str | None = None
+    fold_index: int | None = None
+    bounded: bool = True
+
+    @property
+    def training(self) -> Tensor:
+        """What a generative model is trained on, (n, d) float32: `unlabeled` if there is any, else `train`."""
+        return self.train if self.unlabeled is None else self.unlabeled
+
+    @property
+    def model_per_fold(self) -> bool:
+        """True if each fold trains its own model (AT&T); False if all folds share one, or there are none."""
+        return self.folds is not None and self.unlabeled is None
+
+    def fold(self, k: int) -> Dataset:
+        """This data set with fold `k` (from 0) as its train, valid, test and labels.
+
+        Folds keep their numbers and stay valid indices into the new torch.cat([train, valid, test]).
+        Raises ValueError if there are no folds or `k` is not one of them.
+        """
+        if self.folds is None:
+            raise ValueError(f"{self.name}: fold {k!r} was asked for, but this data set has no folds; "
+                             "use its train, valid and test")
+        if not 0 <= operator.index(k) < len(self.folds):
+            raise ValueError(f"{self.name}: fold {k!r} was asked for; allowed: 0 to {len(self.folds) - 1}")
+        labels = [y for y in map(self.labels.get, SPLITS) if y is not None]
+        rows = torch.cat([self.train, self.valid, self.test])
+        return replace(self, **arrange(rows, torch.cat(labels) if labels else None, self.folds, int(k)))
+
+    def __repr__(self) -> str:
+        sizes = {s: len(getattr(self, s)) for s in (*SPLITS, "unlabeled") if getattr(self, s) is not None}
+        folds = f", fold {self.fold_index} of {len(self.folds)}" if self.folds else ""
+        parts = ", ".join(f"{s} {n}" for s, n in sizes.items())
+        return f"Dataset({self.name!r}, {self.label!r}, {'x'.join(map(str, self.shape))}, {parts}{folds})"
+
+
+def pixels(images: NDArray[np.uint8]) -> Tensor:
+    """Grey (n, h, w) or colour (n, h, w, c) uint8 images as (n, c*h*w) float32 rows in [0, 1]."""
+    if images.ndim == 4:
+        images = images.transpose(0, 3, 1, 2)
+    flat = np.ascontiguousarray(images).reshape(len(images), -1)
+    rows = torch.empty(flat.shape)
+    np.divide(flat, np.float32(255), out=rows.numpy())  # one pass: MNIST's float rows fill 220 MB
+    return rows
+
+
+def splits(rows: Tensor, labels: Tensor | None, parts: list[Tensor] | list[slice] | Fold) -> dict[str, Any]:
+    """The fields train, valid, test and labels of a Dataset: `rows` (n, d) and `labels` (n,) cut into `parts`."""
+    return {
+        **{s: rows[part] for s, part in zip(SPLITS, parts, strict=True)},
+        "labels": {s: None if labels is None else labels[part] for s, part in zip(SPLITS, parts, strict=True)},
+    }
+
+
+def arrange(rows: Tensor, labels: Tensor | None, folds: list[Fold], k: int) -> dict[str, Any]:
+    """The fields of a Dataset that stands at fold `k`.
+
+    rows (n, d), labels (n,) or None, folds: int64 row numbers, each fold using every row exactly once.
+    Raises ValueError for a fold that leaves a row out or uses one twice.
+    """
+    every = torch.arange(len(rows))
+    for i, fold in enumerate(folds):
+        if not torch.equal(torch.cat(fold).sort().values, every):
+            raise ValueError(f"fold {i} must use each of the {len(rows)} rows exactly once, "
+                             f"found {len(torch.cat(fold))} indices, {len(torch.cat(fold).unique())} distinct")
+    place = torch.empty_like(every)
+    place[torch.cat(folds[k])] = every  # row number -> index into cat([train, valid, test])
+    moved = [(place[train], place[valid], place[test]) for train, valid, test in folds]
+    return {**splits(rows, labels, folds[k]), "folds": moved, "fold_index": k}
+
+
+def rotate(blocks: list[Tensor]) -> list[Fold]:
+    """Folds from disjoint `blocks` of row numbers: fold k tests on block k, validates on the next, trains on the rest."""
+    n = len(blocks)
+    return [(torch.cat([blocks[j] for j in range(n) if j not in (k, (k + 1) % n)]), blocks[(k + 1) % n], blocks[k])
+            for k in range(n)]

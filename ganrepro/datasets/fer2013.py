@@ -1,0 +1,103 @@
+"""FER2013: 48x48 grey faces with TFD's seven expressions, prepared by two of the paper's authors."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import io
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from . import folder, npz
+from .dataset import Dataset, arrange, pixels, rotate
+
+CONTEST = "https://www.kaggle.com/c/challenges-in-representation-learning-facial-expression-recognition-challenge"
+# the contest's label codes 0 to 6, in the order of TFD's 1 to 7
+EXPRESSIONS = ("anger", "disgust", "fear", "happiness", "sadness", "surprise", "neutral")
+# FER+ counts votes for neutral, happiness, surprise, sadness, anger, disgust, fear, then three that are no expression
+FROM_FERPLUS = np.array([6, 3, 5, 4, 0, 1, 2])
+USAGE = {"Training": 0, "PublicTest": 1, "PrivateTest": 2}
+SIDE, FOLDS = 48, 5
+Table = tuple[NDArray[np.uint8], NDArray[Any], NDArray[np.int64]]  # images (n, 48, 48), split (n,), labels (n,)
+
+
+def find() -> Path | None:
+    """fer2013.npz or the contest's fer2013.csv in the data directory (or its folder fer2013), or None."""
+    return folder.find("fer2013", "fer2013.npz", "fer2013.csv")
+
+
+def load() -> Dataset:
+    """FER2013 at fold 0: `unlabeled` from the contest's training images, five folds from its two test sets.
+
+    unlabeled  the training images whose pixels equal no image of the other two sets
+    folds      the other two sets without repeated pixels (the first of each is kept), shuffled by
+               numpy.random.RandomState(0).permutation and cut into five near-equal parts; fold k tests on
+               part k, validates on part k+1 mod 5, its train is the rest
+    labels     index into EXPRESSIONS: the contest's from the .csv; from the .npz the expression with most
+               FER+ votes (Barsoum et al. 2016; the first in FER+'s order on a tie or without a vote)
+    Source: Goodfellow et al., arXiv 1307.0414. Raises DatasetUnavailable if the file is not there, ValueError
+    if it is not as described.
+    """
+    path = find()
+    if path is None:
+        raise folder.DatasetUnavailable(
+            f"fer2013: found neither fer2013.npz nor fer2013.csv in {folder.data_dir()}. It has no open licence, "
+            f"so it is not downloaded: get fer2013.csv from the contest, {CONTEST}, and put it at "
+            f"{folder.data_dir() / 'fer2013' / 'fer2013.csv'} (GANREPRO_DATA names the data directory).")
+    raw = path.read_bytes()
+    images, split, labels = (_from_npz if path.suffix == ".npz" else _from_csv)(raw, path)
+    counts = [int(np.sum(split == code)) for code in range(3)]
+    if min(counts) == 0:
+        raise ValueError(f"{path}: found {counts} images in train, valid and test, expected some in each")
+
+    keys = [image.tobytes() for image in images]
+    first: dict[bytes, int] = {}
+    for row in np.flatnonzero(split != 0).tolist():
+        first.setdefault(keys[row], row)
+    unlabeled = [row for row in np.flatnonzero(split == 0).tolist() if keys[row] not in first]
+    held_out = np.fromiter(first.values(), np.int64)
+    order = torch.from_numpy(np.random.RandomState(0).permutation(len(held_out)))
+    folds = rotate(list(torch.tensor_split(order, FOLDS)))
+    return Dataset(name="fer2013", label="FER2013", shape=(1, SIDE, SIDE), unlabeled=pixels(images[unlabeled]),
+                   sha256={path.name: hashlib.sha256(raw).hexdigest()},
+                   **arrange(pixels(images[held_out]), torch.from_numpy(labels[held_out]), folds, 0))
+
+
+def _from_npz(raw: bytes, path: Path) -> Table:
+    content = npz.read(raw, str(path), ("images", "split", "votes"))
+    n = len(content["images"])
+    expected = {"images": (n, SIDE, SIDE), "split": (n,), "votes": (n, 10)}
+    for key, shape in expected.items():
+        if content[key].shape != shape or content[key].dtype != np.uint8:
+            raise ValueError(f"{path}: {key} has dtype {content[key].dtype} and shape {content[key].shape}, "
+                             f"expected uint8 of shape {shape}")
+    if not np.isin(content["split"], (0, 1, 2)).all():
+        raise ValueError(f"{path}: split has values up to {content['split'].max()}, "
+                         "allowed: 0 (train), 1 (valid), 2 (test)")
+    votes = content["votes"][:, :len(FROM_FERPLUS)]
+    return content["images"], content["split"], FROM_FERPLUS[votes.argmax(1)].astype(np.int64)
+
+
+def _from_csv(raw: bytes, path: Path) -> Table:
+    reader = csv.DictReader(io.StringIO(raw.decode("utf-8", errors="replace"), newline=""))
+    if not {"emotion", "pixels", "Usage"} <= set(reader.fieldnames or ()):
+        raise ValueError(f"{path}: found the columns {reader.fieldnames}, expected emotion, pixels, Usage")
+    images, split, labels = [], [], []
+    for row in reader:
+        try:
+            image = bytes(map(int, row["pixels"].split()))  # refuses what is no integer from 0 to 255
+            usage, label = USAGE[row["Usage"].strip()], range(len(EXPRESSIONS))[int(row["emotion"])]
+        except (ValueError, KeyError, IndexError, AttributeError, TypeError) as error:
+            raise ValueError(f"{path}, line {reader.line_num}: {error!r}; expected emotion 0 to 6, pixels 0 to 255 "
+                             f"and a Usage of {', '.join(USAGE)}") from error
+        if len(image) != SIDE * SIDE:
+            raise ValueError(f"{path}, line {reader.line_num}: found {len(image)} pixels, expected {SIDE * SIDE}")
+        images.append(image)
+        split.append(usage)
+        labels.append(label)
+    pictures = np.frombuffer(b"".join(images), np.uint8).reshape(-1, SIDE, SIDE)
+    return pictures, np.array(split, np.uint8), np.array(labels, np.int64)

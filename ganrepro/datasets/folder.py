@@ -1,0 +1,48 @@
+"""Where data files lie: inside the package, or in the user's data directory."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from importlib.resources import files
+from pathlib import Path
+
+
+class DatasetUnavailable(RuntimeError):
+    """A known data set whose files are not here and cannot be fetched; the message says how to get them."""
+
+
+def data_dir() -> Path:
+    """The data directory: $GANREPRO_DATA, else the user's cache folder as pooch names it."""
+    chosen = os.environ.get("GANREPRO_DATA")
+    if not chosen:
+        import pooch
+
+        chosen = str(pooch.os_cache("ganrepro"))
+    return Path(chosen).expanduser().absolute()
+
+
+def find(folder: str, *names: str) -> Path | None:
+    """The first file of `names` that is in data_dir()/folder or in data_dir() itself, or None."""
+    places = (place / name for name in names for place in (data_dir() / folder, data_dir()))
+    return next((path for path in places if path.is_file()), None)
+
+
+def shipped(path: str, sha256: str, md5: str | None = None) -> bytes:
+    """The content of files/`path` inside this package, verified.
+
+    Raises ValueError if a checksum differs, FileNotFoundError if the package was installed without its data.
+    """
+    source = files(__package__).joinpath("files", *path.split("/"))
+    raw = source.read_bytes()
+    verify(raw, str(source), sha256, "reinstall the package")
+    if md5 is not None and hashlib.md5(raw, usedforsecurity=False).hexdigest() != md5:
+        raise ValueError(f"{source}: MD5 differs from {md5}; reinstall the package")
+    return raw
+
+
+def verify(content: bytes, source: str, sha256: str, remedy: str) -> None:
+    """Raise ValueError, naming `source` and `remedy`, unless `content` has the hex digest `sha256`."""
+    found = hashlib.sha256(content).hexdigest()
+    if found != sha256:
+        raise ValueError(f"{source}: found {len(content)} bytes with SHA-256 {found}, expected {sha256}; {remedy}")

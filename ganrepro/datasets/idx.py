@@ -1,0 +1,41 @@
+"""The IDX format of MNIST and Fashion-MNIST (described at http://yann.lecun.com/exdb/mnist/)."""
+
+from __future__ import annotations
+
+import gzip
+import zlib
+
+import numpy as np
+from numpy.typing import NDArray
+
+UNSIGNED_BYTE = 0x08
+
+
+def gunzip(raw: bytes, source: str) -> bytes:
+    """`raw` decompressed. Raises ValueError naming `source` if it is not gzip, damaged or cut short."""
+    try:
+        return gzip.decompress(raw)
+    except (EOFError, OSError, zlib.error) as error:
+        raise ValueError(f"{source}: found {len(raw)} bytes that are not one whole gzip file ({error}); "
+                         "get the file again") from error
+
+
+def parse(payload: bytes, source: str, axes: int) -> NDArray[np.uint8]:
+    """The read-only uint8 array, of `axes` dimensions, in the decompressed idx file `payload`.
+
+    Layout: 0, 0, type code, number of axes; each axis as a big-endian uint32; the values, last axis fastest.
+    Raises ValueError naming `source` for another magic number, or more or fewer bytes than the header says.
+    """
+    magic = bytes((0, 0, UNSIGNED_BYTE, axes))
+    start = 4 + 4 * axes
+    if payload[:4] != magic:
+        raise ValueError(f"{source}: found magic number 0x{payload[:4].hex() or '(no bytes)'}, "
+                         f"expected 0x{magic.hex()} (idx, unsigned bytes, {axes} axes)")
+    if len(payload) < start:
+        raise ValueError(f"{source}: found {len(payload)} bytes, expected a header of {start}; get the file again")
+    shape = tuple(int.from_bytes(payload[4 + 4 * a:8 + 4 * a], "big") for a in range(axes))
+    expected = start + int(np.prod(shape, dtype=object))  # exact: a forged header may overflow int64
+    if len(payload) != expected:
+        raise ValueError(f"{source}: found {len(payload)} bytes, expected {expected} for the shape {shape} "
+                         "in its header; get the file again")
+    return np.frombuffer(payload, np.uint8, offset=start).reshape(shape)

@@ -1,0 +1,74 @@
+"""MNIST, which ships inside the package, and Fashion-MNIST, which has its layout and is downloaded."""
+
+from __future__ import annotations
+
+import torch
+
+from . import folder, idx
+from .dataset import Dataset, pixels, splits
+from .fetch import fetch
+
+# file: (MD5 as torchvision publishes it, SHA-256 as TensorFlow Datasets does), of the original .gz
+MNIST = {
+    "train-images-idx3-ubyte": ("f68b3c2dcbeaaa9fbdd348bbdeb94873",
+                                "440fcabf73cc546fa21475e81ea370265605f56be210a4024d2ca8f203523609"),
+    "train-labels-idx1-ubyte": ("d53e105ee54ea40749a09fcbcd1e9432",
+                                "3552534a0a558bbed6aed32b30c495cca23d567ec52cac8be1a0730e8010255c"),
+    "t10k-images-idx3-ubyte": ("9fb629c4189551a2d022fa330f9573f3",
+                               "8d422c7b0a1c1c79245a5bcf07fe86e33eeafee792b84584aec276f5a2dbc4e6"),
+    "t10k-labels-idx1-ubyte": ("ec29112dd5afa0611ce80d1b7f02629c",
+                               "f7ae60f92e00ec6debd23a6088c31dbd2371eca3ffa0defaefb259924204aec6"),
+}
+# SHA-256 of the decompressed content: distributors recompress these files
+FASHION_MNIST = {
+    "train-images-idx3-ubyte": "c59f468a2f672dc815687fe0f83887768d799fd8a3f3276145d20f83aa44d888",
+    "train-labels-idx1-ubyte": "bad3541b69d912435c50bb6ba87bec294ff4f6a2e1246121d8633921760443d9",
+    "t10k-images-idx3-ubyte": "5b4141f0afbad91edebe8549f8fcffe087ea10ca49f1dbef5c9a5cd8815ce37b",
+    "t10k-labels-idx1-ubyte": "0402a96d92fd2663957122ceb108a494c5af83dab82d92729df917d7dec38c34",
+}
+MIRRORS = (
+    "https://raw.githubusercontent.com/zalandoresearch/fashion-mnist/master/data/fashion/",
+    "http://fashion-mnist.s3-website.eu-central-1.amazonaws.com/",
+    "https://storage.googleapis.com/tensorflow/tf-keras-datasets/",
+)
+
+
+def mnist() -> Dataset:
+    """MNIST, 28x28 grey: train[:50000], valid train[50000:60000], test 10,000.
+
+    Source: LeCun, Bottou, Bengio, Haffner, Proc. IEEE 86(11), 1998. CC BY-SA 3.0, LeCun and Cortes.
+    Raises ValueError if a shipped file is damaged.
+    """
+    raw = {f: folder.shipped(f"mnist/{f}.gz", sha256, md5) for f, (md5, sha256) in MNIST.items()}
+    payloads = {f: idx.gunzip(content, f"mnist/{f}.gz") for f, content in raw.items()}
+    return _assemble("mnist", "MNIST", payloads, {f"{f}.gz": sha256 for f, (_, sha256) in MNIST.items()})
+
+
+def fashion_mnist() -> Dataset:
+    """Fashion-MNIST, 28x28 grey, split as MNIST is, from $GANREPRO_DATA/fashion-mnist or the mirrors.
+
+    Source: Xiao, Rasul, Vollgraf, arXiv 1708.07747. MIT licence, Zalando SE.
+    Raises DatasetUnavailable if a file is not there and no mirror gives it.
+    """
+    target = folder.data_dir() / "fashion-mnist"
+
+    def unpack(raw: bytes, source: str, sha256: str) -> bytes:
+        payload = idx.gunzip(raw, source)
+        folder.verify(payload, f"{source} (decompressed)", sha256, "get the file again")
+        return payload
+
+    payloads = {
+        f: fetch(target / f"{f}.gz", [f"{mirror}{f}.gz" for mirror in MIRRORS],
+                 lambda raw, source, sha256=sha256: unpack(raw, source, sha256))
+        for f, sha256 in FASHION_MNIST.items()
+    }
+    return _assemble("fashion-mnist", "Fashion-MNIST", payloads, dict(FASHION_MNIST))
+
+
+def _assemble(name: str, label: str, payloads: dict[str, bytes], sha256: dict[str, str]) -> Dataset:
+    arrays = {f: idx.parse(content, f"{name}/{f}.gz", 3 if "idx3" in f else 1) for f, content in payloads.items()}
+    x, y, x_test, y_test = (arrays[f] for f in FASHION_MNIST)
+    rows = pixels(x)
+    fields = splits(rows, torch.tensor(y, dtype=torch.int64), [slice(50_000), slice(50_000, 60_000), slice(0)])
+    fields["test"], fields["labels"]["test"] = pixels(x_test), torch.tensor(y_test, dtype=torch.int64)
+    return Dataset(name=name, label=label, shape=(1, 28, 28), sha256=sha256, **fields)

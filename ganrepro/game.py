@@ -1,0 +1,43 @@
+"""The two-player game: its value and both players' objectives, on D's logits.
+
+With l = logit D(x), log D = -softplus(-l) and log(1 - D) = -softplus(l): no logarithm of a rounded 0.
+Every function takes logits (..., n) and returns the mean over the last axis, in nats.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torch.nn.functional import softplus
+
+
+def value(l_real: Tensor, l_fake: Tensor) -> Tensor:
+    """V(D, G) = E log D(x) + E log(1 - D(G(z))): equation 1. D climbs it; G descends it."""
+    return -(softplus(-l_real).mean(-1) + softplus(l_fake).mean(-1))
+
+
+def discriminator_loss(l_real: Tensor, l_fake: Tensor, scale: float = 0.5) -> Tensor:
+    """What D descends: -scale * V(D, G). The authors' code has scale = 1/2 (adversarial/__init__.py)."""
+    return -scale * value(l_real, l_fake)
+
+
+def generator_loss(l_fake: Tensor, objective: str = "non-saturating") -> Tensor:
+    """What G descends, on D's logits of its samples.
+
+    "minimax": E log(1 - D(G(z))), equation 1 itself, whose gradient fades while D rejects every sample;
+    "non-saturating": -E log D(G(z)), section 3's remedy, with the same fixed point;
+    "blend": the mean of the two.
+    Raises ValueError for any other objective.
+    """
+    if objective == "non-saturating":
+        return softplus(-l_fake).mean(-1)
+    if objective == "minimax":
+        return -softplus(l_fake).mean(-1)
+    if objective == "blend":
+        return 0.5 * (softplus(-l_fake) - softplus(l_fake)).mean(-1)
+    raise ValueError(f"objective = {objective!r}; choose one of non-saturating, minimax, blend")
+
+
+def confidence(logits: Tensor) -> Tensor:
+    """D's mean output, in [0, 1]: D(x) on data, D(G(z)) on samples."""
+    return torch.sigmoid(logits).mean(-1)

@@ -1,0 +1,122 @@
+"""Generator, discriminator and noise, built from a recipe as plain nn.Modules."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor, nn
+
+from ganrepro.recipes import MARGINAL, Layer, Recipe
+
+ACTIVATION = {"relu": torch.relu, "sigmoid": torch.sigmoid, "linear": lambda h: h}
+
+
+class Dense(nn.Module):
+    """One layer of a recipe: activation(W x + b), or the maximum over consecutive pieces of W x + b."""
+
+    def __init__(self, inputs: int, layer: Layer, rng: torch.Generator, marginal: Tensor | None = None) -> None:
+        super().__init__()
+        self.layer = layer
+        rows = layer.units * layer.pieces
+        self.weight = nn.Parameter(initial_weight(inputs, rows, layer, rng))
+        bias = torch.full((rows,), 0.0 if layer.bias == MARGINAL else float(layer.bias))
+        if layer.bias == MARGINAL and marginal is not None:
+            bias = torch.logit(marginal.float().clamp(1e-7, 1 - 1e-7))
+        self.bias = nn.Parameter(bias)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """x (..., inputs) -> (..., units)."""
+        h = nn.functional.linear(x, self.weight, self.bias)
+        if self.layer.activation == "maxout":
+            return h.unflatten(-1, (self.layer.units, self.layer.pieces)).max(-1).values
+        return ACTIVATION[self.layer.activation](h)
+
+
+def initial_weight(inputs: int, rows: int, layer: Layer, rng: torch.Generator) -> Tensor:
+    """(rows, inputs) float32: U(-irange, irange), or `sparse` N(0, 1) entries in every row and zeros elsewhere."""
+    if not layer.sparse:
+        return torch.empty(rows, inputs).uniform_(-layer.irange, layer.irange, generator=rng)
+    chosen = torch.rand(rows, inputs, generator=rng).topk(min(layer.sparse, inputs), dim=1).indices
+    return torch.zeros(rows, inputs).scatter_(1, chosen, torch.randn(chosen.shape, generator=rng))
+
+
+class Generator(nn.Module):
+    """G(z; theta_g). `marginal` (d,) is the training mean that a "marginal" bias starts from."""
+
+    def __init__(self, recipe: Recipe, rng: torch.Generator, marginal: Tensor | None = None) -> None:
+        super().__init__()
+        widths = [recipe.z_dim] + [layer.units for layer in recipe.generator]
+        self.layers = nn.ModuleList(
+            Dense(n, layer, rng, marginal) for n, layer in zip(widths, recipe.generator, strict=False)
+        )
+        self.recipe = recipe
+
+    def forward(self, z: Tensor) -> Tensor:
+        """z (..., z_dim) -> x (..., d), in data space."""
+        for layer in self.layers:
+            z = layer(z)
+        return z
+
+
+class Discriminator(nn.Module):
+    """The logit of D(x; theta_d)."""
+
+    def __init__(self, recipe: Recipe, rng: torch.Generator) -> None:
+        super().__init__()
+        widths = [recipe.dim] + [layer.units for layer in recipe.discriminator]
+        self.layers = nn.ModuleList(Dense(n, layer, rng) for n, layer in zip(widths, recipe.discriminator, strict=False))
+        self.recipe = recipe
+
+    def forward(self, x: Tensor, masks: tuple[Tensor, ...] = ()) -> Tensor:
+        """x (..., n, d) -> logits (..., n). masks: one factor for each layer's input, as `draw_masks` makes them;
+        none at evaluation."""
+        for i, layer in enumerate(self.layers):
+            x = layer(x * masks[i] if masks else x)
+        return x.squeeze(-1)
+
+
+def draw_masks(recipe: Recipe, n: int, rng: torch.Generator, dtype: torch.dtype = torch.float32) -> tuple[Tensor, ...]:
+    """Inverted dropout for n examples: for each layer of D a factor (n, inputs) that is 0 or 1/keep.
+
+    Empty where the recipe keeps everything.
+    """
+    keeps = [recipe.keep_input] + [recipe.keep_hidden] * (len(recipe.discriminator) - 1)
+    if all(keep == 1 for keep in keeps):
+        return ()
+    widths = [recipe.dim] + [layer.units for layer in recipe.discriminator]
+    return tuple(
+        torch.empty(n, width, device=rng.device, dtype=dtype).bernoulli_(keep, generator=rng).div_(keep)
+        for width, keep in zip(widths, keeps, strict=False)
+    )
+
+
+def draw_noise(recipe: Recipe, n: int, rng: torch.Generator, dtype: torch.dtype = torch.float32) -> Tensor:
+    """z (n, z_dim) on the generator's device: U(-sqrt 3, sqrt 3) or N(0, 1), both of unit variance."""
+    z = torch.empty(n, recipe.z_dim, device=rng.device, dtype=dtype)
+    if recipe.noise == "gaussian":
+        return z.normal_(generator=rng)
+    return z.uniform_(-math.sqrt(3), math.sqrt(3), generator=rng)
+
+
+def count_parameters(module: nn.Module) -> int:
+    """Trainable numbers in a module."""
+    return sum(p.numel() for p in module.parameters())
+
+
+SAMPLE_BLOCK = 1000
+
+
+@torch.no_grad()
+def sample(generator: nn.Module, recipe: Recipe, n: int, seed: int) -> tuple[Tensor, Tensor]:
+    """n fresh samples and their noise: x (n, d), z (n, z_dim), float32 on the CPU.
+
+    Noise comes in whole blocks from its own CPU random state, so that sample i is the same whatever n and the device.
+    """
+    if type(n) is not int or n < 1:
+        raise ValueError(f"n = {n!r}; the number of samples must be an int of at least 1")
+    rng = torch.Generator().manual_seed(seed)
+    device = next(generator.parameters()).device
+    blocks = [draw_noise(recipe, SAMPLE_BLOCK, rng) for _ in range(math.ceil(n / SAMPLE_BLOCK))]
+    x = torch.cat([generator(z.to(device)).cpu() for z in blocks])[:n]
+    return x, torch.cat(blocks)[:n]

@@ -1,0 +1,205 @@
+"""A training from its first epoch to its last: epochs of steps, curves, validation, checkpoints.
+
+The room knows no data set. One step is `algorithm1.step`.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import torch
+from torch import Tensor
+from tqdm.auto import tqdm
+
+from ganrepro import checkpoints, networks, parameters, parzen
+from ganrepro.algorithm1 import Player, constrain_, draw, minibatches, rates_at, step, steps_in_epoch
+from ganrepro.datasets import Dataset
+from ganrepro.recipes import Recipe
+
+CURVES = ("epoch", "step", "d_loss", "g_loss", "d_real", "d_fake", "valid_ll", "lr", "momentum", "seconds")
+VALIDATION_SAMPLES = 10_000  # as many as the final score takes
+PROGRESS_EPOCHS = frozenset([0] + [m * 10**e for e in range(6) for m in (1, 2, 5)])
+SEED_INIT, SEED_TRAIN, SEED_PROGRESS = 0, 1, 2  # independent random streams of one seed
+
+
+def random_state(seed: int, stream: int, device: torch.device | str = "cpu") -> torch.Generator:
+    """One of a seed's independent random streams."""
+    mixed = int(np.random.SeedSequence([seed, stream]).generate_state(1)[0])
+    return torch.Generator(device=device).manual_seed(mixed)
+
+
+@dataclass
+class Run:
+    """One training: its networks at the last epoch, its curves, and the best state by validation score."""
+
+    recipe: Recipe
+    seed: int
+    g: Player
+    d: Player
+    rng: torch.Generator
+    rows: list[dict[str, float]] = field(default_factory=list)
+    epoch: int = 0
+    batch: int = 0  # minibatches seen
+    progress: list[Tensor] = field(default_factory=list)  # samples (100, d) of fixed z at PROGRESS_EPOCHS
+    best_epoch: int = 0
+    best: dict[str, Tensor] = field(default_factory=dict)  # weights at best_epoch, as `weights` gives them
+
+    @property
+    def generator(self) -> torch.nn.Module:
+        return self.g.net
+
+    @property
+    def discriminator(self) -> torch.nn.Module:
+        return self.d.net
+
+    @property
+    def curves(self) -> pd.DataFrame:
+        """One row an epoch: means over its steps, rates at its end, validation score in nats where it was taken."""
+        return pd.DataFrame(self.rows, columns=list(CURVES)).astype({"epoch": int, "step": int})
+
+    def sample(self, n: int, seed: int = 0) -> Tensor:
+        """n samples (n, d) float32 in data space, on the CPU."""
+        return networks.sample(self.generator, self.recipe, n, seed)[0]
+
+    def weights(self) -> dict[str, Tensor]:
+        """Copies of all parameters on the CPU, named generator.* and discriminator.*"""
+        named = {"generator": self.g.theta, "discriminator": self.d.theta}
+        return {f"{who}.{k}": p.detach().cpu().clone() for who, theta in named.items() for k, p in theta.items()}
+
+
+def start(recipe: Recipe, data: Dataset, seed: int, device: torch.device | str = "cpu") -> Run:
+    """A run at epoch 0. Weights are drawn on the CPU, so that they are the same on every device."""
+    init = random_state(seed, SEED_INIT)
+    generator = networks.Generator(recipe, init, data.training.mean(0) if data.bounded else None)
+    discriminator = networks.Discriminator(recipe, init)
+    g, d = Player.of(generator.to(device)), Player.of(discriminator.to(device))
+    constrain_(recipe, g)
+    constrain_(recipe, d)
+    return Run(recipe, seed, g, d, random_state(seed, SEED_TRAIN, device))
+
+
+def train(
+    recipe: Recipe, data: Dataset, *, seeds: Sequence[int] = (0,), device: str = "auto", epochs: int | None = None,
+    validate_every: int = 0, checkpoint_dir: str | Path | None = None, resume: bool = True, progress: bool = True,
+) -> list[Run]:  # fmt: skip
+    """Train one GAN for each seed, on `data.training`.
+
+    epochs: how many in all (None: the recipe's); a resumed run trains what is missing of them.
+    validate_every: score 10,000 samples on validation data every so many epochs, and at the last; 0 is never.
+    checkpoint_dir: holds seed<k>.safetensors, rewritten after every epoch; with resume, training goes on from there,
+    to the same bits as if it had never stopped.
+    Raises ValueError for arguments out of range, data that do not fit the recipe or fill one minibatch, and a
+    checkpoint of another recipe or other data; FloatingPointError when a loss is no longer finite.
+    """
+    epochs = recipe.epochs if epochs is None else epochs
+    check_arguments(recipe, data, seeds, epochs, validate_every)
+    where = parameters.device(device)
+    x = data.training.to(where)
+    runs = []
+    for seed in seeds:
+        run = start(recipe, data, seed, where)
+        path = None if checkpoint_dir is None else Path(checkpoint_dir) / f"seed{seed}.safetensors"
+        if path and resume and path.exists():
+            checkpoints.load(path, run, data)
+        bar = tqdm(
+            total=epochs * steps_in_epoch(recipe, len(x)), initial=min(run.epoch, epochs) * steps_in_epoch(recipe, len(x)),
+            desc=f"{recipe.name} seed {seed}", unit="step", disable=not progress, mininterval=0.5, dynamic_ncols=True,
+        )  # fmt: skip
+        with bar:
+            if run.epoch == 0 and not run.progress:
+                run.progress.append(progress_samples(run))
+            while run.epoch < epochs:
+                run_epoch(run, x, bar)
+                if run.epoch in PROGRESS_EPOCHS:
+                    run.progress.append(progress_samples(run))
+                if validate_every and (run.epoch % validate_every == 0 or run.epoch == epochs):
+                    validate(run, data)
+                if path:
+                    checkpoints.save(path, run, data)
+        runs.append(run)
+    return runs
+
+
+def run_epoch(run: Run, x: Tensor, bar: tqdm | None = None) -> None:
+    """One pass over x (n, d) in a fresh order; the last, smaller minibatch is kept."""
+    began, recipe, epoch = time.perf_counter(), run.recipe, run.epoch + 1
+    total, steps = torch.zeros(4, device=x.device), 0
+    for batches in minibatches(recipe, x, run.rng):
+        rates = rates_at(recipe, epoch, run.batch)
+        total += step(recipe, run.g, run.d, batches, draw(recipe, [len(b) for b in batches], run.rng), rates)
+        run.batch += len(batches)
+        steps += 1
+        if bar is not None:
+            bar.update()
+    means = (total / steps).tolist()
+    if not all(math.isfinite(v) for v in means):
+        raise FloatingPointError(
+            f"training of {recipe.name}, seed {run.seed}, diverged in epoch {epoch}: losses {means[0]}, {means[1]}"
+        )
+    run.epoch = epoch
+    seconds = time.perf_counter() - began
+    done = int(run.rows[-1]["step"]) if run.rows else 0
+    row = [epoch, done + steps, *means, math.nan, float(rates.lr), float(rates.momentum), seconds]
+    run.rows.append(dict(zip(CURVES, row, strict=True)))
+    if bar is not None:
+        bar.set_postfix_str(
+            f"epoch {epoch} L_D {means[0]:.3f} L_G {means[1]:.3f} D(x) {means[2]:.2f} D(G(z)) {means[3]:.2f}"
+        )
+
+
+def progress_samples(run: Run) -> Tensor:
+    """(100, d) samples of the seed's own fixed z: the same 100 points through the whole training."""
+    seed = int(random_state(run.seed, SEED_PROGRESS).initial_seed())
+    return networks.sample(run.generator, run.recipe, 100, seed)[0]
+
+
+def validation_examples(data: Dataset) -> Tensor:
+    """What sigma and the best epoch are chosen on: the whole validation fold, or MNIST's first 1,000 (section 5)."""
+    return data.valid if data.folds is not None else data.valid[:1000]
+
+
+def validate(run: Run, data: Dataset) -> None:
+    """Score the run's samples on validation data; note the score, and keep the weights where it is the best yet."""
+    device = next(iter(run.g.theta.values())).device
+    samples = run.sample(VALIDATION_SAMPLES, seed=run.seed)
+    scores = parzen.log_likelihood(samples, validation_examples(data), parzen.DEFAULT_GRID, device=device).mean(1)
+    earlier = [row["valid_ll"] for row in run.rows if not math.isnan(row["valid_ll"])]
+    run.rows[-1]["valid_ll"] = float(scores.max())
+    if not earlier or scores.max() > max(earlier):
+        run.best_epoch, run.best = run.epoch, run.weights()
+
+
+def check_arguments(recipe: Recipe, data: Dataset, seeds: Sequence[int], epochs: int, validate_every: int) -> None:
+    """Refuse what cannot be trained, before any work."""
+    for name, value, least in (("epochs", epochs, 1), ("validate_every", validate_every, 0)):
+        if type(value) is not int or value < least:
+            raise ValueError(f"{name} = {value!r}; it must be an int of at least {least}")
+    if not seeds or any(type(s) is not int or s < 0 for s in seeds) or len(set(seeds)) < len(seeds):
+        raise ValueError(f"seeds = {seeds!r}; expected different ints of at least 0")
+    if data.training.shape[1] != recipe.dim:
+        raise ValueError(
+            f"data set {data.name} has {data.training.shape[1]} numbers an example, recipe {recipe.name} makes "
+            f"{recipe.dim}; take the recipe from recipes.for_dataset({data.name!r}, {data.shape})"
+        )
+    if len(data.training) < recipe.batch_size:
+        raise ValueError(
+            f"data set {data.name} has {len(data.training)} training examples, fewer than one minibatch of "
+            f"{recipe.batch_size}; give more data or a recipe with a smaller batch_size"
+        )
+
+
+def estimate_seconds(recipe: Recipe, data: Dataset, device: str = "auto", epochs: int | None = None) -> float:
+    """Roughly how long `train` would take here: a few steps of a throw-away run, scaled up."""
+    where = parameters.device(device)
+    scratch = start(recipe, data, 0, where)
+    x = data.training[: 12 * recipe.batch_size * recipe.k].to(where)
+    run_epoch(scratch, x[: 2 * recipe.batch_size * recipe.k])  # warm up
+    run_epoch(scratch, x)
+    per_step = scratch.rows[-1]["seconds"] / steps_in_epoch(recipe, len(x))
+    return per_step * steps_in_epoch(recipe, len(data.training)) * (recipe.epochs if epochs is None else epochs)
