@@ -44,7 +44,7 @@ class Player:
 
     @classmethod
     def of(cls, net: torch.nn.Module) -> Player:
-        theta = dict(net.named_parameters())
+        theta: dict[str, Tensor] = dict(net.named_parameters())
         return cls(net, theta, {name: torch.zeros_like(p) for name, p in theta.items()})
 
     def __call__(self, *inputs: object) -> Tensor:

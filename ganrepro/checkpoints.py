@@ -34,7 +34,7 @@ def read_metadata(path: Path) -> dict[str, Any]:
         with safe_open(path, framework="pt") as file:
             return json.loads((file.metadata() or {})["ganrepro"])
     except (SafetensorError, KeyError, json.JSONDecodeError) as error:
-        raise ValueError(f"{path} is damaged or no checkpoint of ganrepro ({error}); delete it to start afresh") from error
+        raise ValueError(f"{path} is damaged or no checkpoint ({error}); delete it to start afresh") from error
 
 
 def fingerprint(run: Run, data: Dataset) -> dict[str, Any]:

@@ -65,7 +65,8 @@ class Discriminator(nn.Module):
     def __init__(self, recipe: Recipe, rng: torch.Generator) -> None:
         super().__init__()
         widths = [recipe.dim] + [layer.units for layer in recipe.discriminator]
-        self.layers = nn.ModuleList(Dense(n, layer, rng) for n, layer in zip(widths, recipe.discriminator, strict=False))
+        pairs = zip(widths, recipe.discriminator, strict=False)
+        self.layers = nn.ModuleList(Dense(n, layer, rng) for n, layer in pairs)
         self.recipe = recipe
 
     def forward(self, x: Tensor, masks: tuple[Tensor, ...] = ()) -> Tensor:
@@ -120,3 +121,11 @@ def sample(generator: nn.Module, recipe: Recipe, n: int, seed: int) -> tuple[Ten
     blocks = [draw_noise(recipe, SAMPLE_BLOCK, rng) for _ in range(math.ceil(n / SAMPLE_BLOCK))]
     x = torch.cat([generator(z.to(device)).cpu() for z in blocks])[:n]
     return x, torch.cat(blocks)[:n]
+
+
+@torch.no_grad()
+def walk(generator: nn.Module, ends: Tensor, steps: int) -> Tensor:
+    """(rows, steps, d): what G makes along the straight line between each pair of ends (rows, 2, z_dim)."""
+    t = torch.linspace(0, 1, steps)[:, None]
+    z = torch.stack([(1 - t) * a + t * b for a, b in ends])  # (rows, steps, z_dim)
+    return generator(z)

@@ -6,11 +6,13 @@ Sources: P = the paper; C = the authors' code (`goodfeli/adversarial`, commit 17
 from __future__ import annotations
 
 import dataclasses
+import hashlib
+import json
 from dataclasses import dataclass
-from typing import Literal, Self
+from typing import Any, Literal, Self
 
 Activation = Literal["relu", "sigmoid", "linear", "maxout"]
-MARGINAL = "marginal"
+MARGINAL: Literal["marginal"] = "marginal"
 
 
 @dataclass(frozen=True)
@@ -109,6 +111,25 @@ class Recipe:
     def to_dict(self) -> dict[str, object]:
         """Plain JSON-ready values, for records and checkpoints."""
         return dataclasses.asdict(self)
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> Self:
+        """The inverse of `to_dict`, also after a trip through JSON."""
+        layers = {p: tuple(Layer(**layer) for layer in values[p]) for p in ("generator", "discriminator")}
+        return cls(**values | layers | {"shape": tuple(values["shape"]), "momentum": tuple(values["momentum"])})
+
+    def checksum(self) -> str:
+        """Eight hexadecimal digits that name this very recipe."""
+        return hashlib.sha256(json.dumps(self.to_dict(), sort_keys=True).encode()).hexdigest()[:8]
+
+    def same_but_length(self, other: Recipe) -> bool:
+        """Whether two recipes agree in all but their epochs: a training of the one may go on as the other."""
+        return self.replace(epochs=other.epochs) == other
+
+    def difference(self, other: Recipe) -> str:
+        """The fields in which two recipes differ, for a message."""
+        mine, theirs = self.to_dict(), other.to_dict()
+        return ", ".join(f"{k} is {mine[k]!r} there and {theirs[k]!r} here" for k in mine if mine[k] != theirs[k])
 
 
 QUICK_EPOCHS = 3

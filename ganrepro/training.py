@@ -6,6 +6,7 @@ The room knows no data set. One step is `algorithm1.step`.
 from __future__ import annotations
 
 import math
+import os
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -15,9 +16,9 @@ import numpy as np
 import pandas as pd
 import torch
 from torch import Tensor
-from tqdm.auto import tqdm
+from tqdm import tqdm
 
-from ganrepro import checkpoints, networks, parameters, parzen
+from ganrepro import checkpoints, networks, parameters, parzen, scores
 from ganrepro.algorithm1 import Player, constrain_, draw, minibatches, rates_at, step, steps_in_epoch
 from ganrepro.datasets import Dataset
 from ganrepro.recipes import Recipe
@@ -67,6 +68,13 @@ class Run:
         """n samples (n, d) float32 in data space, on the CPU."""
         return networks.sample(self.generator, self.recipe, n, seed)[0]
 
+    def best_generator(self) -> torch.nn.Module:
+        """G as it stood at `best_epoch`."""
+        generator = networks.Generator(self.recipe, torch.Generator())
+        state = {k.removeprefix("generator."): p for k, p in self.best.items() if k.startswith("generator.")}
+        generator.load_state_dict(state)
+        return generator.to(self.rng.device)
+
     def weights(self) -> dict[str, Tensor]:
         """Copies of all parameters on the CPU, named generator.* and discriminator.*"""
         named = {"generator": self.g.theta, "discriminator": self.d.theta}
@@ -107,9 +115,11 @@ def train(
         path = None if checkpoint_dir is None else Path(checkpoint_dir) / f"seed{seed}.safetensors"
         if path and resume and path.exists():
             checkpoints.load(path, run, data)
+        steps = steps_in_epoch(recipe, len(x))
         bar = tqdm(
-            total=epochs * steps_in_epoch(recipe, len(x)), initial=min(run.epoch, epochs) * steps_in_epoch(recipe, len(x)),
-            desc=f"{recipe.name} seed {seed}", unit="step", disable=not progress, mininterval=0.5, dynamic_ncols=True,
+            total=epochs * steps, initial=min(run.epoch, epochs) * steps, unit="step",
+            desc=f"{recipe.name} seed {seed}",
+            disable=not (progress and progress_wanted()), mininterval=0.5, dynamic_ncols=True,
         )  # fmt: skip
         with bar:
             if run.epoch == 0 and not run.progress:
@@ -159,20 +169,20 @@ def progress_samples(run: Run) -> Tensor:
     return networks.sample(run.generator, run.recipe, 100, seed)[0]
 
 
-def validation_examples(data: Dataset) -> Tensor:
-    """What sigma and the best epoch are chosen on: the whole validation fold, or MNIST's first 1,000 (section 5)."""
-    return data.valid if data.folds is not None else data.valid[:1000]
-
-
 def validate(run: Run, data: Dataset) -> None:
     """Score the run's samples on validation data; note the score, and keep the weights where it is the best yet."""
     device = next(iter(run.g.theta.values())).device
     samples = run.sample(VALIDATION_SAMPLES, seed=run.seed)
-    scores = parzen.log_likelihood(samples, validation_examples(data), parzen.DEFAULT_GRID, device=device).mean(1)
+    curve = parzen.log_likelihood(samples, scores.validation_examples(data), parzen.DEFAULT_GRID, device=device).mean(1)
     earlier = [row["valid_ll"] for row in run.rows if not math.isnan(row["valid_ll"])]
-    run.rows[-1]["valid_ll"] = float(scores.max())
-    if not earlier or scores.max() > max(earlier):
+    run.rows[-1]["valid_ll"] = float(curve.max())
+    if not earlier or curve.max() > max(earlier):
         run.best_epoch, run.best = run.epoch, run.weights()
+
+
+def progress_wanted() -> bool:
+    """Whether progress bars are shown: not where GANREPRO_PROGRESS is 0, as in notebooks whose outputs are kept."""
+    return os.environ.get("GANREPRO_PROGRESS", "1") != "0"
 
 
 def check_arguments(recipe: Recipe, data: Dataset, seeds: Sequence[int], epochs: int, validate_every: int) -> None:

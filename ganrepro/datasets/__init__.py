@@ -28,8 +28,8 @@ def load(name: str, *, strict: bool = False) -> Dataset:
     """The data set `name`: one of NAMES, or the path of an .npz with a user's own pictures (see npz.load).
 
     strict: refuse a stand-in for "tfd"; the other data sets have none.
-    Raises ValueError for an unknown name or a file that is not as described, FileNotFoundError for an .npz that
-    is not there, DatasetUnavailable (a RuntimeError) for files that must be, or cannot be, fetched.
+    Raises ValueError for an unknown name or a file that is not as described, FileNotFoundError for an .npz
+    that is not there, DatasetUnavailable (a RuntimeError) for other files that cannot be had.
     """
     name = str(name)  # a pathlib.Path too
     if name == "tfd":
@@ -40,4 +40,4 @@ def load(name: str, *, strict: bool = False) -> Dataset:
         return npz.load(name)
     close = difflib.get_close_matches(name.lower(), NAMES, n=1, cutoff=0.4)
     hint = f"; did you mean {close[0]!r}?" if close else ""
-    raise ValueError(f"unknown data set {name!r}; allowed: {', '.join(NAMES)}, or the path of an .npz file{hint}")
+    raise ValueError(f"unknown data set {name!r}; allowed: {', '.join(NAMES)}, or the path of an .npz{hint}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import operator
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -49,7 +50,7 @@ class Dataset:
 
     @property
     def training(self) -> Tensor:
-        """What a generative model is trained on, (n, d) float32: `unlabeled` if there is any, else `train`."""
+        """What a generative model is trained on, (n, d) float32: `unlabeled` if there, else `train`."""
         return self.train if self.unlabeled is None else self.unlabeled
 
     @property
@@ -89,12 +90,11 @@ def pixels(images: NDArray[np.uint8]) -> Tensor:
     return rows
 
 
-def splits(rows: Tensor, labels: Tensor | None, parts: list[Tensor] | list[slice] | Fold) -> dict[str, Any]:
-    """The fields train, valid, test and labels of a Dataset: `rows` (n, d) and `labels` (n,) cut into `parts`."""
-    return {
-        **{s: rows[part] for s, part in zip(SPLITS, parts, strict=True)},
-        "labels": {s: None if labels is None else labels[part] for s, part in zip(SPLITS, parts, strict=True)},
-    }
+def splits(rows: Tensor, labels: Tensor | None, parts: Sequence[Tensor | slice]) -> dict[str, Any]:
+    """The fields train, valid, test, labels of a Dataset: `rows` (n, d) and `labels` (n,) by `parts`."""
+    named = dict(zip(SPLITS, parts, strict=True))
+    return {**{s: rows[part] for s, part in named.items()},
+            "labels": {s: None if labels is None else labels[part] for s, part in named.items()}}
 
 
 def arrange(rows: Tensor, labels: Tensor | None, folds: list[Fold], k: int) -> dict[str, Any]:
@@ -105,9 +105,10 @@ def arrange(rows: Tensor, labels: Tensor | None, folds: list[Fold], k: int) -> d
     """
     every = torch.arange(len(rows))
     for i, fold in enumerate(folds):
-        if not torch.equal(torch.cat(fold).sort().values, every):
-            raise ValueError(f"fold {i} must use each of the {len(rows)} rows exactly once, "
-                             f"found {len(torch.cat(fold))} indices, {len(torch.cat(fold).unique())} distinct")
+        used = torch.cat(fold)
+        if not torch.equal(used.sort().values, every):
+            raise ValueError(f"fold {i}: found {len(used)} indices, {len(set(used.tolist()))} distinct, "
+                             f"expected each of the {len(rows)} rows exactly once")
     place = torch.empty_like(every)
     place[torch.cat(folds[k])] = every  # row number -> index into cat([train, valid, test])
     moved = [(place[train], place[valid], place[test]) for train, valid, test in folds]
@@ -115,7 +116,9 @@ def arrange(rows: Tensor, labels: Tensor | None, folds: list[Fold], k: int) -> d
 
 
 def rotate(blocks: list[Tensor]) -> list[Fold]:
-    """Folds from disjoint `blocks` of row numbers: fold k tests on block k, validates on the next, trains on the rest."""
-    n = len(blocks)
-    return [(torch.cat([blocks[j] for j in range(n) if j not in (k, (k + 1) % n)]), blocks[(k + 1) % n], blocks[k])
-            for k in range(n)]
+    """From blocks of row numbers: fold k tests on block k, validates on k+1, trains on the rest."""
+    folds = []
+    for k, test in enumerate(blocks):
+        v = (k + 1) % len(blocks)
+        folds.append((torch.cat([b for j, b in enumerate(blocks) if j not in (k, v)]), blocks[v], test))
+    return folds

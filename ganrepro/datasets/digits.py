@@ -21,8 +21,8 @@ def load() -> Dataset:
     from sklearn.datasets import load_digits
 
     data, target = load_digits(return_X_y=True)
-    order = torch.from_numpy(np.random.RandomState(0).permutation(len(data)))
+    parts = torch.from_numpy(np.random.RandomState(0).permutation(len(data))).split([TRAIN, VALID, TEST])
     rows = torch.from_numpy((data / 16).astype(np.float32))
     return Dataset(name="digits", label="scikit-learn digits", shape=(1, 8, 8),
                    sha256={"sklearn.datasets.load_digits": hashlib.sha256(data.tobytes()).hexdigest()},
-                   **splits(rows, torch.from_numpy(target.astype(np.int64)), list(order.split([TRAIN, VALID, TEST]))))
+                   **splits(rows, torch.from_numpy(target.astype(np.int64)), parts))

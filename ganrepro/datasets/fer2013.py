@@ -18,11 +18,11 @@ from .dataset import Dataset, arrange, pixels, rotate
 CONTEST = "https://www.kaggle.com/c/challenges-in-representation-learning-facial-expression-recognition-challenge"
 # the contest's label codes 0 to 6, in the order of TFD's 1 to 7
 EXPRESSIONS = ("anger", "disgust", "fear", "happiness", "sadness", "surprise", "neutral")
-# FER+ counts votes for neutral, happiness, surprise, sadness, anger, disgust, fear, then three that are no expression
+# FER+ has votes for neutral, happiness, surprise, sadness, anger, disgust, fear; then for three other kinds
 FROM_FERPLUS = np.array([6, 3, 5, 4, 0, 1, 2])
 USAGE = {"Training": 0, "PublicTest": 1, "PrivateTest": 2}
 SIDE, FOLDS = 48, 5
-Table = tuple[NDArray[np.uint8], NDArray[Any], NDArray[np.int64]]  # images (n, 48, 48), split (n,), labels (n,)
+Table = tuple[NDArray[np.uint8], NDArray[Any], NDArray[np.int64]]  # images (n, 48, 48), split, labels
 
 
 def find() -> Path | None:
@@ -45,8 +45,8 @@ def load() -> Dataset:
     path = find()
     if path is None:
         raise folder.DatasetUnavailable(
-            f"fer2013: found neither fer2013.npz nor fer2013.csv in {folder.data_dir()}. It has no open licence, "
-            f"so it is not downloaded: get fer2013.csv from the contest, {CONTEST}, and put it at "
+            f"fer2013: found neither fer2013.npz nor fer2013.csv in {folder.data_dir()}. It has no open "
+            f"licence, so it is not downloaded: get fer2013.csv from the contest, {CONTEST}, and put it at "
             f"{folder.data_dir() / 'fer2013' / 'fer2013.csv'} (GANREPRO_DATA names the data directory).")
     raw = path.read_bytes()
     images, split, labels = (_from_npz if path.suffix == ".npz" else _from_csv)(raw, path)
@@ -62,8 +62,8 @@ def load() -> Dataset:
     held_out = np.fromiter(first.values(), np.int64)
     order = torch.from_numpy(np.random.RandomState(0).permutation(len(held_out)))
     folds = rotate(list(torch.tensor_split(order, FOLDS)))
-    return Dataset(name="fer2013", label="FER2013", shape=(1, SIDE, SIDE), unlabeled=pixels(images[unlabeled]),
-                   sha256={path.name: hashlib.sha256(raw).hexdigest()},
+    return Dataset(name="fer2013", label="FER2013", shape=(1, SIDE, SIDE),
+                   unlabeled=pixels(images[unlabeled]), sha256={path.name: hashlib.sha256(raw).hexdigest()},
                    **arrange(pixels(images[held_out]), torch.from_numpy(labels[held_out]), folds, 0))
 
 
@@ -89,15 +89,16 @@ def _from_csv(raw: bytes, path: Path) -> Table:
     images, split, labels = [], [], []
     for row in reader:
         try:
-            image = bytes(map(int, row["pixels"].split()))  # refuses what is no integer from 0 to 255
-            usage, label = USAGE[row["Usage"].strip()], range(len(EXPRESSIONS))[int(row["emotion"])]
-        except (ValueError, KeyError, IndexError, AttributeError, TypeError) as error:
-            raise ValueError(f"{path}, line {reader.line_num}: {error!r}; expected emotion 0 to 6, pixels 0 to 255 "
-                             f"and a Usage of {', '.join(USAGE)}") from error
-        if len(image) != SIDE * SIDE:
-            raise ValueError(f"{path}, line {reader.line_num}: found {len(image)} pixels, expected {SIDE * SIDE}")
-        images.append(image)
+            image = np.fromstring(row["pixels"], np.int64, sep=" ")  # four times as fast as Python's int()
+            usage, label = USAGE[row["Usage"].strip()], range(len(EXPRESSIONS)).index(int(row["emotion"]))
+        except (ValueError, KeyError, AttributeError, TypeError) as error:
+            raise ValueError(f"{path}, line {reader.line_num}: {error!r}; expected emotion 0 to 6, pixels "
+                             f"0 to 255 and a Usage of {', '.join(USAGE)}") from error
+        if len(image) != SIDE * SIDE or image.min() < 0 or image.max() > 255:
+            raise ValueError(f"{path}, line {reader.line_num}: {len(image)} pixels, expected {SIDE}x{SIDE} "
+                             "from 0 to 255")
+        images.append(image.astype(np.uint8))
         split.append(usage)
         labels.append(label)
-    pictures = np.frombuffer(b"".join(images), np.uint8).reshape(-1, SIDE, SIDE)
+    pictures = np.array(images, np.uint8).reshape(-1, SIDE, SIDE)
     return pictures, np.array(split, np.uint8), np.array(labels, np.int64)

@@ -61,4 +61,4 @@ def _download(url: str, target: Path, unpack: Callable[[bytes, str], T]) -> T:
 def _unavailable(target: Path, failures: list[str]) -> DatasetUnavailable:
     return DatasetUnavailable("\n  ".join([
         f"{target.parent.name}: the file {target.name} is not available", *failures,
-        f"Put it at {target} (the environment variable GANREPRO_DATA names the data directory), then try again."]))
+        f"Put it at {target} (GANREPRO_DATA names the data directory), or try again with a network."]))

@@ -45,4 +45,5 @@ def verify(content: bytes, source: str, sha256: str, remedy: str) -> None:
     """Raise ValueError, naming `source` and `remedy`, unless `content` has the hex digest `sha256`."""
     found = hashlib.sha256(content).hexdigest()
     if found != sha256:
-        raise ValueError(f"{source}: found {len(content)} bytes with SHA-256 {found}, expected {sha256}; {remedy}")
+        raise ValueError(f"{source}: found {len(content)} bytes with SHA-256 {found}, expected {sha256}; "
+                         f"{remedy}")

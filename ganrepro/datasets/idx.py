@@ -14,6 +14,8 @@ UNSIGNED_BYTE = 0x08
 def gunzip(raw: bytes, source: str) -> bytes:
     """`raw` decompressed. Raises ValueError naming `source` if it is not gzip, damaged or cut short."""
     try:
+        if not raw:
+            raise EOFError("the file is empty")  # gzip.decompress would return b""
         return gzip.decompress(raw)
     except (EOFError, OSError, zlib.error) as error:
         raise ValueError(f"{source}: found {len(raw)} bytes that are not one whole gzip file ({error}); "
@@ -32,7 +34,7 @@ def parse(payload: bytes, source: str, axes: int) -> NDArray[np.uint8]:
         raise ValueError(f"{source}: found magic number 0x{payload[:4].hex() or '(no bytes)'}, "
                          f"expected 0x{magic.hex()} (idx, unsigned bytes, {axes} axes)")
     if len(payload) < start:
-        raise ValueError(f"{source}: found {len(payload)} bytes, expected a header of {start}; get the file again")
+        raise ValueError(f"{source}: found {len(payload)} bytes, a header has {start}; get the file again")
     shape = tuple(int.from_bytes(payload[4 + 4 * a:8 + 4 * a], "big") for a in range(axes))
     expected = start + int(np.prod(shape, dtype=object))  # exact: a forged header may overflow int64
     if len(payload) != expected:

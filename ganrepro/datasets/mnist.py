@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import torch
 
 from . import folder, idx
@@ -51,24 +53,23 @@ def fashion_mnist() -> Dataset:
     Raises DatasetUnavailable if a file is not there and no mirror gives it.
     """
     target = folder.data_dir() / "fashion-mnist"
-
-    def unpack(raw: bytes, source: str, sha256: str) -> bytes:
-        payload = idx.gunzip(raw, source)
-        folder.verify(payload, f"{source} (decompressed)", sha256, "get the file again")
-        return payload
-
     payloads = {
-        f: fetch(target / f"{f}.gz", [f"{mirror}{f}.gz" for mirror in MIRRORS],
-                 lambda raw, source, sha256=sha256: unpack(raw, source, sha256))
+        f: fetch(target / f"{f}.gz", [f"{url}{f}.gz" for url in MIRRORS], partial(_unpack, sha256=sha256))
         for f, sha256 in FASHION_MNIST.items()
     }
     return _assemble("fashion-mnist", "Fashion-MNIST", payloads, dict(FASHION_MNIST))
 
 
+def _unpack(raw: bytes, source: str, *, sha256: str) -> bytes:
+    payload = idx.gunzip(raw, source)
+    folder.verify(payload, f"{source} (decompressed)", sha256, "get the file again")
+    return payload
+
+
 def _assemble(name: str, label: str, payloads: dict[str, bytes], sha256: dict[str, str]) -> Dataset:
-    arrays = {f: idx.parse(content, f"{name}/{f}.gz", 3 if "idx3" in f else 1) for f, content in payloads.items()}
-    x, y, x_test, y_test = (arrays[f] for f in FASHION_MNIST)
-    rows = pixels(x)
-    fields = splits(rows, torch.tensor(y, dtype=torch.int64), [slice(50_000), slice(50_000, 60_000), slice(0)])
+    x, y, x_test, y_test = (
+        idx.parse(payloads[f], f"{name}/{f}.gz", 3 if "idx3" in f else 1) for f in FASHION_MNIST)
+    labels = torch.tensor(y, dtype=torch.int64)
+    fields = splits(pixels(x), labels, [slice(50_000), slice(50_000, 60_000), slice(0)])
     fields["test"], fields["labels"]["test"] = pixels(x_test), torch.tensor(y_test, dtype=torch.int64)
     return Dataset(name=name, label=label, shape=(1, 28, 28), sha256=sha256, **fields)

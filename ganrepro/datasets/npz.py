@@ -23,7 +23,7 @@ Array = NDArray[Any]
 
 
 def load(name: str) -> Dataset:
-    """A user's pictures: the path of an .npz with `images` (N, h, w) or (N, h, w, c) uint8, c 1 or 3, N >= 10.
+    """A user's pictures: the path of an .npz with `images` (N, h, w[, c]) uint8, c 1 or 3, N at least 10.
 
     Optional: `labels` (N,) integers; `split` (N,) with 0, 1, 2 for train, valid, test. Without `split`, the
     permutation numpy.random.RandomState(0).permutation(N) is cut 80/10/10. Other keys are left alone.
@@ -32,7 +32,7 @@ def load(name: str) -> Dataset:
     """
     path = Path(name).expanduser().resolve()
     if not path.is_file():
-        raise FileNotFoundError(f"data set {name!r}: there is no file {path}; give the path of an .npz that is there")
+        raise FileNotFoundError(f"data set {name!r}: there is no file {path}; give the path of an .npz")
     raw = path.read_bytes()
     content = read(raw, str(path), ("images",), optional=("labels", "split"))
     images = _images(content["images"], path)
@@ -63,7 +63,7 @@ def read(raw: bytes, source: str, keys: Sequence[str], optional: Sequence[str] =
                          "no objects, as numpy.savez writes them") from error
     missing = [key for key in keys if key not in content]
     if missing:
-        raise ValueError(f"{source}: no key {missing[0]!r}; found {', '.join(map(repr, found)) or 'no keys'}, "
+        raise ValueError(f"{source}: no key {missing[0]!r}; found {', '.join(map(repr, found)) or 'none'}, "
                          f"expected {', '.join(map(repr, keys))}")
     for key, array in content.items():
         if not isinstance(array, np.ndarray):
@@ -78,10 +78,10 @@ def _images(images: Array, path: Path) -> NDArray[np.uint8]:
     if images.ndim not in (3, 4) or 0 in images.shape[1:]:
         raise ValueError(f"{path}: images has shape {images.shape}, expected (N, h, w) or (N, h, w, c)")
     if images.ndim == 4 and images.shape[3] not in (1, 3):
-        raise ValueError(f"{path}: images has shape {images.shape} with {images.shape[3]} channels, allowed: 1 or 3 "
-                         "in the last axis, (N, h, w, c)")
+        raise ValueError(f"{path}: images has shape {images.shape} with {images.shape[3]} channels, "
+                         "allowed: 1 or 3 in the last axis, (N, h, w, c)")
     if len(images) < FEWEST:
-        raise ValueError(f"{path}: images has {len(images)} image(s), expected at least {FEWEST}, to be split "
+        raise ValueError(f"{path}: images has {len(images)} image(s), expected at least {FEWEST}, to split "
                          "into train, valid and test")
     return images
 

@@ -32,14 +32,15 @@ def load(*, strict: bool = False) -> Dataset:
     path = folder.find("tfd", FILE)
     if path is not None:
         return from_mat(path)
-    where = (f"The owners of the Toronto Face Database (J. Susskind, A. Anderson, G. Hinton; technical report "
+    where = ("The owners of the Toronto Face Database (J. Susskind, A. Anderson, G. Hinton; technical report "
              f"UTML TR 2010-001, University of Toronto) give it on request. Put the file at "
              f"{folder.data_dir() / 'tfd' / FILE} (GANREPRO_DATA names the data directory).")
     if strict:
         raise folder.DatasetUnavailable(f"tfd: found no {FILE}, and strict allows no stand-in. {where}")
     stand_in = faces.load() if fer2013.find() is None else fer2013.load()
     label = f"TFD stand-in: {stand_in.label}"
-    warnings.warn(f"tfd: found no {FILE}, so this is the {label}; its numbers are not TFD's. {where}", stacklevel=3)
+    # stacklevel: the line that called ganrepro.datasets.load
+    warnings.warn(f"no {FILE}: this is the {label}, whose numbers are not TFD's. {where}", stacklevel=3)
     return replace(stand_in, label=label, stand_in_for="TFD")
 
 
@@ -57,11 +58,12 @@ def from_mat(path: Path) -> Dataset:
     images, codes = content["images"], content["folds"]
     _check(content, path)
     labelled = codes[:, 0] != 0
-    rows = [[torch.from_numpy(np.flatnonzero(codes[labelled, k] == c)) for c in (1, 2, 3)] for k in range(FOLDS)]
+    train, valid, test = ([torch.from_numpy(np.flatnonzero(column == code)) for column in codes[labelled].T]
+                          for code in (1, 2, 3))
     labels = torch.from_numpy(content["labs_ex"].ravel()[labelled].astype(np.int64)) - 1
     return Dataset(name="tfd", label="TFD", shape=(1, SIDE, SIDE), sha256=sha256,
                    unlabeled=pixels(images[~labelled]),
-                   **arrange(pixels(images[labelled]), labels, [(a, b, c) for a, b, c in rows], 0))
+                   **arrange(pixels(images[labelled]), labels, list(zip(train, valid, test, strict=True)), 0))
 
 
 def _check(content: Arrays, path: Path) -> None:
@@ -72,24 +74,26 @@ def _check(content: Arrays, path: Path) -> None:
             raise ValueError(f"{path}: {key} has shape {content[key].shape}, expected {shape}")
     if content["images"].dtype != np.uint8:
         raise ValueError(f"{path}: images has dtype {content['images'].dtype}, expected uint8")
+    for key in ("folds", "labs_ex", "labs_id"):
+        kind = content[key].dtype
+        if kind.kind not in "iuf" or not np.array_equal(content[key], np.rint(content[key])):
+            raise ValueError(f"{path}: {key} ({kind}) has values that are no integers, expected integers")
     for key, allowed in {"folds": range(4), "labs_ex": (-1, *range(1, 8))}.items():
         wrong = np.setdiff1d(content[key], allowed)
         if len(wrong):
-            raise ValueError(f"{path}: {key} has the value {wrong[0]}, allowed: {', '.join(map(str, allowed))}")
-    if not np.array_equal(content["labs_id"], np.rint(content["labs_id"])):
-        raise ValueError(f"{path}: labs_id has dtype {content['labs_id'].dtype} and fractions, expected integers")
+            raise ValueError(f"{path}: {key} has {wrong[0]}, allowed: {', '.join(map(str, allowed))}")
     unlabelled = content["folds"] == 0
     mixed = np.flatnonzero(unlabelled.any(1) != unlabelled.all(1))
     if len(mixed):  # such an image would be trained on and tested on
-        raise ValueError(f"{path}: folds has {len(mixed)} rows that are 0 (unlabelled) in some folds only, the first "
-                         f"is row {mixed[0]} with {content['folds'][mixed[0]].tolist()}; expected 0 in all or none")
+        raise ValueError(f"{path}: folds has {len(mixed)} rows that are 0 (unlabelled) in some columns only, "
+                         f"the first is row {mixed[0]}; expected 0 in all five or in none")
     bad = np.flatnonzero(~unlabelled[:, 0] & (content["labs_ex"][:, 0] < 1))
     if len(bad):
-        raise ValueError(f"{path}: labs_ex is -1 in row {bad[0]}, which folds says is labelled; expected 1 to 7")
+        raise ValueError(f"{path}: labs_ex is -1 in row {bad[0]}, labelled in folds; expected 1 to 7")
     for k in range(FOLDS):
         counts = [int(np.sum(content["folds"][:, k] == code)) for code in range(4)]
         if min(counts) == 0:
-            raise ValueError(f"{path}: fold {k} has {counts} images with the codes 0 to 3, expected some of each")
+            raise ValueError(f"{path}: fold {k} has {counts} images of codes 0 to 3, expected some of each")
 
 
 def _read(raw: bytes, path: Path) -> Arrays:
@@ -100,7 +104,7 @@ def _read(raw: bytes, path: Path) -> Arrays:
     except ImportError:
         raise
     except Exception as error:  # both readers raise many types on a damaged file
-        raise ValueError(f"{path}: cannot be read as a MATLAB file ({error!r}); get the file again") from error
+        raise ValueError(f"{path}: not readable as a MATLAB file ({error!r}); get the file again") from error
     missing = [key for key in ("images", "folds", "labs_ex", "labs_id") if key not in content]
     if missing:
         raise ValueError(f"{path}: no key {missing[0]!r}; found {', '.join(sorted(content)) or 'no keys'}, "
@@ -122,8 +126,7 @@ def _read_hdf5(raw: bytes, path: Path) -> Arrays:
     try:
         import h5py
     except ImportError as error:
-        raise ImportError(f"{path}: this is a MATLAB 7.3 file, which h5py reads; install it with: pip install h5py"
-                          ) from error
+        raise ImportError(f"{path}: a MATLAB 7.3 file, which h5py reads; do: pip install h5py") from error
     with h5py.File(io.BytesIO(raw), "r") as file:
         # HDF5 lists MATLAB's axes in reverse
-        return {key: np.asarray(item).T for key, item in file.items() if isinstance(item, h5py.Dataset)}
+        return {key: np.atleast_1d(item).T for key, item in file.items() if isinstance(item, h5py.Dataset)}

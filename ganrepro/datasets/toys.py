@@ -32,7 +32,7 @@ TOYS = {
 
 
 def load(name: str) -> Dataset:
-    """10,000, 2,000 and 2,000 draws of TOYS[name] under numpy.random.RandomState(0); labels are the mode's row.
+    """10,000, 2,000 and 2,000 draws of TOYS[name] under numpy.random.RandomState(0); labels are the modes.
 
     gaussian1d: N(4, 0.5²). ring: radius 2, sigma 0.02, mode 0 at (2, 0), counter-clockwise. grid: x and y in
     -4, -2, 0, 2, 4, sigma 0.05. Not bounded to [0, 1]; shape is (1, 1, 1) or (1, 1, 2).
@@ -41,6 +41,6 @@ def load(name: str) -> Dataset:
     n, dim = TRAIN + VALID + TEST, toy.centres.shape[1]
     mode = random.randint(len(toy.centres), size=n)
     rows = toy.centres[mode] + toy.sigma * random.standard_normal((n, dim))
+    parts = [slice(TRAIN), slice(TRAIN, TRAIN + VALID), slice(TRAIN + VALID, n)]
     return Dataset(name=name, label=toy.label, shape=(1, 1, dim), bounded=False,
-                   **splits(torch.from_numpy(rows.astype(np.float32)), torch.from_numpy(mode.astype(np.int64)),
-                            [slice(TRAIN), slice(TRAIN, TRAIN + VALID), slice(TRAIN + VALID, n)]))
+                   **splits(torch.from_numpy(rows).float(), torch.from_numpy(mode).long(), parts))

@@ -1,0 +1,36 @@
+"""Questions asked of samples: which training example is nearest, and how near."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+ROWS = 1024
+
+
+@dataclass(frozen=True)
+class Neighbours:
+    """For each query (n,): the row of the nearest candidate, int64, and the squared L2 distance to it, float64."""
+
+    index: Tensor
+    squared_distance: Tensor
+
+
+def nearest(queries: Tensor, candidates: Tensor, device: torch.device | str | None = None) -> Neighbours:
+    """The nearest of candidates (m, d) to each of queries (n, d), in squared L2 over pixels: Figure 2's last column.
+
+    Blocks of a float32 matrix product find it; its distance is then taken in float64. Raises ValueError for shapes
+    that do not agree or are empty.
+    """
+    if queries.ndim != 2 or candidates.ndim != 2 or queries.shape[1] != candidates.shape[1]:
+        raise ValueError(f"expected shapes (n, d) and (m, d), got {tuple(queries.shape)} and {tuple(candidates.shape)}")
+    if not len(queries) or not len(candidates):
+        raise ValueError(f"queries and candidates must not be empty; got {len(queries)} and {len(candidates)} rows")
+    center = candidates.mean(0)  # shorter vectors lose less to rounding
+    q, c = (queries - center).to(device), (candidates - center).to(device)
+    half_norm = c.square().sum(1) / 2
+    index = torch.cat([(half_norm - block @ c.T).argmin(1).cpu() for block in q.split(ROWS)])
+    distance = (queries.double() - candidates[index].double()).square().sum(1)
+    return Neighbours(index, distance)

@@ -1,0 +1,152 @@
+"""The paper's figures, in one style.
+
+Pictures are (n, d) rows in [0, 1] with shape (c, h, w); points of the toys are (n, 1) or (n, 2). Every function returns
+a matplotlib Figure; `save` writes one without a time stamp, so that the same figure is the same file.
+"""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from numpy.typing import ArrayLike, NDArray
+
+from ganrepro import parzen, paths
+
+DATA, MODEL, DISCRIMINATOR, ACCENT = "#000000", "#009E73", "#0072B2", "#D55E00"
+Shape = tuple[int, int, int]
+
+
+def use_style() -> None:
+    """Apply the house style to every figure from here on."""
+    plt.style.use(paths.PACKAGE / "ganrepro.mplstyle")
+
+
+def save(figure: Figure, path: str | Path) -> Path:
+    """Write the figure under its final name, whole; png, svg or pdf by its ending."""
+    path = Path(path)
+    undated: dict[str, dict[str, None]] = {".svg": {"Date": None}, ".pdf": {"CreationDate": None}}
+    with paths.atomic_file(path) as unfinished:
+        figure.savefig(unfinished, format=path.suffix[1:], metadata=undated.get(path.suffix))
+    return path
+
+
+def mosaic(pictures: ArrayLike, shape: Shape, columns: int, gap: int = 2) -> NDArray[np.float64]:
+    """(n, d) pictures as one (height, width, c) picture, row by row, with white gaps."""
+    c, h, w = shape
+    tiles = np.asarray(pictures, dtype=float).reshape(-1, c, h, w).clip(0, 1).transpose(0, 2, 3, 1)
+    rows = math.ceil(len(tiles) / columns)
+    sheet = np.ones((rows * (h + gap) - gap, columns * (w + gap) - gap, c))
+    for i, tile in enumerate(tiles):
+        top, left = (i // columns) * (h + gap), (i % columns) * (w + gap)
+        sheet[top : top + h, left : left + w] = tile
+    return sheet
+
+
+def show(axes: Axes, sheet: NDArray[np.float64], title: str = "") -> None:
+    """A picture without axes; grey where it has one channel."""
+    axes.imshow(sheet.squeeze(-1) if sheet.shape[-1] == 1 else sheet, vmin=0, vmax=1)
+    axes.set_axis_off()
+    axes.set_title(title)
+
+
+def sprite(pictures: ArrayLike, shape: Shape, columns: int = 10, title: str = "") -> Figure:
+    """A sheet of pictures; of points in the plane or on the line, a scatter or a histogram."""
+    if is_toy(shape):
+        return points(pictures, title)
+    sheet = mosaic(pictures, shape, columns)
+    width = min(7.0, columns * 0.6)
+    figure, axes = plt.subplots(figsize=(width, width * sheet.shape[0] / sheet.shape[1] + 0.35))
+    show(axes, sheet, title)
+    return figure
+
+
+def figure2(samples: ArrayLike, neighbours: ArrayLike, shape: Shape, columns: int = 5, title: str = "") -> Figure:
+    """Figure 2: samples row by row; a last, marked column holds the nearest training example of the sample beside it.
+
+    samples (n, d) with n a multiple of columns; neighbours (n / columns, d).
+    """
+    samples, neighbours = np.asarray(samples), np.asarray(neighbours)
+    if len(samples) != columns * len(neighbours):
+        raise ValueError(f"{len(samples)} samples in {columns} columns need {len(samples) / columns:g} neighbours, "
+                         f"got {len(neighbours)}")  # fmt: skip
+    left = mosaic(samples, shape, columns)
+    right = mosaic(neighbours, shape, 1)
+    widths = [left.shape[1], right.shape[1] * 1.15]
+    height = left.shape[0] * 6 / sum(widths) + 0.4
+    figure, (a, b) = plt.subplots(1, 2, figsize=(6, height), width_ratios=widths)
+    show(a, left, title)
+    show(b, right)
+    b.set_title("nearest", color=ACCENT, fontsize=9)
+    h, w = right.shape[:2]
+    b.add_patch(plt.Rectangle((-1.5, -1.5), w + 2, h + 2, fill=False, edgecolor=ACCENT, linewidth=2.5, clip_on=False))
+    return figure
+
+
+def figure3(walks: ArrayLike, shape: Shape, title: str = "") -> Figure:
+    """Figure 3: each row of walks (rows, steps, d) runs along a straight line in z."""
+    walks = np.asarray(walks)
+    rows, steps, d = walks.shape
+    sheet = mosaic(walks.reshape(rows * steps, d), shape, steps, gap=1)
+    figure, axes = plt.subplots(figsize=(7, 7 * sheet.shape[0] / sheet.shape[1] + 0.4))
+    show(axes, sheet, title)
+    return figure
+
+
+def points(x: ArrayLike, title: str = "") -> Figure:
+    """Points (n, 2) in the plane as a scatter, or (n, 1) on the line as a histogram."""
+    x = np.asarray(x)
+    figure, axes = plt.subplots(figsize=(4, 4 if x.shape[1] > 1 else 2.5))
+    if x.shape[1] == 1:
+        axes.hist(x[:, 0], bins=60, density=True, color=MODEL)
+    else:
+        axes.scatter(x[:, 0], x[:, 1], s=4, alpha=0.4, color=MODEL, linewidths=0)
+        axes.set_aspect("equal")
+    axes.set_title(title)
+    return figure
+
+
+def learning_curves(curves: pd.DataFrame, title: str = "") -> Figure:
+    """Both losses, D's mean outputs, and the validation score where it was taken, against epochs."""
+    scored = curves.dropna(subset="valid_ll")
+    figure, panels = plt.subplots(1, 2 + bool(len(scored)), figsize=(4 + 3 * bool(len(scored)) + 3, 2.8))
+    panels[0].plot(curves.epoch, curves.d_loss, label="$L_D$", color=DISCRIMINATOR)
+    panels[0].plot(curves.epoch, curves.g_loss, label="$L_G$", color=MODEL, linestyle="--")
+    panels[0].set(title="losses (nats)", xlabel="epoch")
+    panels[1].plot(curves.epoch, curves.d_real, label="$D(x)$", color=DATA)
+    panels[1].plot(curves.epoch, curves.d_fake, label="$D(G(z))$", color=MODEL, linestyle="--")
+    panels[1].axhline(0.5, color="0.6", linewidth=1, linestyle=":")
+    panels[1].set(title="mean output of $D$", xlabel="epoch", ylim=(0, 1))
+    if len(scored):
+        panels[2].plot(scored.epoch, scored.valid_ll, marker="o", markersize=3, color=ACCENT)
+        panels[2].set(title="validation score (nats)", xlabel="epoch")
+        low = np.percentile(scored.valid_ll, 10) if len(scored) > 8 else scored.valid_ll.min()
+        panels[2].set_ylim(bottom=low - 0.1 * (scored.valid_ll.max() - low) - 1)
+    for axes in panels[:2]:
+        axes.legend()
+    if title:
+        figure.suptitle(title, fontsize=11)
+    return figure
+
+
+def sigma_curve(choice: parzen.SigmaChoice, title: str = "") -> Figure:
+    """Mean validation log-likelihood against sigma, with the chosen one marked."""
+    figure, axes = plt.subplots(figsize=(5, 3))
+    axes.semilogx(choice.sigmas, choice.mean_ll, marker="o", color=DISCRIMINATOR)
+    best = (choice.sigma, choice.mean_ll.max())
+    axes.plot(*best, marker="o", markersize=11, fillstyle="none", color=ACCENT, markeredgewidth=2)
+    text = f"$\\sigma$ = {best[0]:.4f}\n{best[1]:.1f} nats"
+    axes.annotate(text, best, xytext=(14, -4), textcoords="offset points", va="top", color=ACCENT)
+    axes.set(xlabel="$\\sigma$", ylabel="mean log-likelihood (nats)", title=title)
+    axes.set_ylim(top=choice.mean_ll.max() + 0.12 * np.ptp(choice.mean_ll))
+    return figure
+
+
+def is_toy(shape: Shape) -> bool:
+    """Whether examples are points of the line or the plane."""
+    return shape[:2] == (1, 1) and shape[2] <= 2

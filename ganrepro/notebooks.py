@@ -1,0 +1,109 @@
+"""Run the notebooks headless, in order, through papermill; and refresh the committed ones."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import nbformat
+
+from ganrepro import parameters, paths
+
+
+@dataclass(frozen=True)
+class Executed:
+    """One notebook that ran: where its outputs are, and how long it took."""
+
+    name: str
+    output: Path
+    seconds: float
+
+
+def find(only: Sequence[str] = ()) -> list[Path]:
+    """The notebooks in order; with `only`, those whose name starts so ("03"). Raises ValueError where none does."""
+    everything = sorted((paths.repository() / "notebooks").glob("[0-9][0-9]_*.ipynb"))
+    for prefix in only:
+        if not any(p.name.startswith(prefix) for p in everything):
+            raise ValueError(f"no notebook starts with {prefix!r}; there are {', '.join(p.stem for p in everything)}")
+    return [p for p in everything if not only or p.name.startswith(tuple(only))]
+
+
+def parameter_list(notebook: Path) -> dict[str, parameters.Parameter]:
+    """What a notebook takes: the assignments of its cell tagged `parameters`."""
+    cells = nbformat.read(notebook, as_version=4).cells
+    tagged = [c.source for c in cells if "parameters" in c.metadata.get("tags", [])]
+    if len(tagged) != 1:
+        raise ValueError(f"{notebook} has {len(tagged)} cells tagged 'parameters'; it needs one")
+    return parameters.declared(tagged[0])
+
+
+def assign(notebooks: Sequence[Path], given: dict[str, Any]) -> dict[Path, dict[str, Any]]:
+    """Which of the given parameters each notebook gets, checked. ParameterError for one that none takes."""
+    lists = {notebook: parameter_list(notebook) for notebook in notebooks}
+    for name in given:
+        if not any(name in known for known in lists.values()):
+            every = {k: v for known in lists.values() for k, v in known.items()}
+            raise parameters.ParameterError(parameters.unknown(name, every))
+    return {
+        notebook: {k: parameters.value_of(known[k], v) for k, v in given.items() if k in known}
+        for notebook, known in lists.items()
+    }
+
+
+def run(only: Sequence[str] = (), given: dict[str, Any] | None = None) -> Iterator[Executed]:
+    """Execute notebooks into runs/notebooks/, one line of progress each. A notebook that fails raises there.
+
+    Nothing is executed before every parameter has been checked.
+    """
+    chosen = find(only)
+    assigned = assign(chosen, given or {})
+    folder = paths.runs() / "notebooks"
+    paths.require_writable(folder)
+    return (_execute(notebook, folder / notebook.name, values) for notebook, values in assigned.items())
+
+
+def refresh(only: Sequence[str] = ()) -> Iterator[Executed]:
+    """Execute notebooks at their defaults and put the outputs into the committed files, without any time stamp."""
+    for executed in run(only):
+        notebook = nbformat.read(executed.output, as_version=4)
+        notebook.metadata = nbformat.from_dict({"kernelspec": KERNEL, "language_info": {"name": "python"}})
+        notebook.cells = [c for c in notebook.cells if "injected-parameters" not in c.metadata.get("tags", [])]
+        for cell in notebook.cells:
+            tags = cell.metadata.get("tags", [])
+            cell.metadata = nbformat.from_dict({"tags": tags} if tags else {})
+        with paths.atomic_file(paths.repository() / "notebooks" / executed.output.name) as unfinished:
+            nbformat.write(notebook, unfinished)
+        yield executed
+
+
+KERNEL = {"display_name": "Python 3", "language": "python", "name": "python3"}
+
+
+def _execute(notebook: Path, output: Path, values: dict[str, Any]) -> Executed:
+    import papermill  # imported here: it takes a second, and `ganrepro --help` should not
+
+    began = time.perf_counter()
+    with _quiet():
+        papermill.execute_notebook(
+            notebook, output, values, kernel_name=KERNEL["name"], cwd=notebook.parent,
+            progress_bar={"desc": notebook.stem, "dynamic_ncols": True},
+        )  # fmt: skip
+    return Executed(notebook.stem, output, time.perf_counter() - began)
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """No text progress bars and no debugger warnings inside the executed notebooks; papermill's own bar stays."""
+    mine = {"GANREPRO_PROGRESS": "0", "PYDEVD_DISABLE_FILE_VALIDATION": "1"}
+    before = {k: os.environ.get(k) for k in mine}
+    os.environ.update(mine)
+    try:
+        yield
+    finally:
+        for k, v in before.items():
+            os.environ.pop(k) if v is None else os.environ.update({k: v})

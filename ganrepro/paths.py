@@ -1,0 +1,79 @@
+"""Where things lie: anchored on the repository, never on the working directory."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+PACKAGE = Path(__file__).resolve().parent
+_ABOVE = PACKAGE.parent
+REPOSITORY: Path | None = _ABOVE if (_ABOVE / "notebooks").is_dir() and (_ABOVE / "pyproject.toml").is_file() else None
+
+
+def repository() -> Path:
+    """The checkout this package runs from. Raises FileNotFoundError where it was installed without one."""
+    if REPOSITORY is None:
+        raise FileNotFoundError(
+            f"ganrepro is installed at {PACKAGE} without its repository, so there are no notebooks/ and no results/: "
+            "clone the repository and install it with `pip install -e .`. Data, training, the Parzen window and "
+            "load_generator work without it"
+        )
+    return REPOSITORY
+
+
+def results() -> Path:
+    """Committed evidence."""
+    return repository() / "results"
+
+
+def runs() -> Path:
+    """Where new records and executed notebooks go: $GANREPRO_RUNS, else runs/ in the repository, else ./runs."""
+    if moved := os.environ.get("GANREPRO_RUNS"):
+        return Path(moved).expanduser().resolve()
+    return (REPOSITORY or Path.cwd()) / "runs"
+
+
+def require_writable(folder: Path) -> None:
+    """Make the folder if it is missing. Raises OSError, naming it, where nothing can be written there."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise OSError(
+            f"the folder {folder} cannot be written to ({error.strerror or error}); "
+            "make it writable, or set GANREPRO_RUNS to a folder that is"
+        ) from error
+
+
+@contextmanager
+def atomic_file(path: Path) -> Iterator[Path]:
+    """A path to write to, which takes its final name when the block ends well and vanishes when it does not."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    unfinished = path.with_name(f".{os.getpid()}.{path.name}")
+    try:
+        yield unfinished
+        os.replace(unfinished, path)
+    finally:
+        unfinished.unlink(missing_ok=True)
+
+
+@contextmanager
+def atomic_folder(path: Path) -> Iterator[Path]:
+    """The same for a whole folder; an older one of that name stays until the new one is complete."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    unfinished = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
+    unfinished.chmod(0o755)
+    try:
+        yield unfinished
+        replaced = unfinished.with_name(unfinished.name + ".old")
+        if path.exists():
+            os.replace(path, replaced)
+        os.replace(unfinished, path)
+        shutil.rmtree(replaced, ignore_errors=True)
+    finally:
+        shutil.rmtree(unfinished, ignore_errors=True)

@@ -1,0 +1,143 @@
+"""`make results`: from finished paper records to committed evidence, figures and README parts."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from pathlib import Path
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+import torch
+
+from ganrepro import baselines, datasets, diagnostics, figures, networks, paths, records, scores, tables
+from ganrepro.records import Record
+
+FULL_SEEDS, FEWER_SAMPLES = 3, 1000  # all samples of small images for the first seeds, fewer of all others
+SMALL = 48 * 48
+WEIGHTS_OF = ("mnist", 0)
+NEVER = ("fer2013",)  # its pictures are not ours to pass on
+
+
+def publish() -> list[Path]:
+    """Copy finished paper records to results/ and rebuild all that is made from them. Returns what was written."""
+    changed = [commit_record(Record(p.parent)) for p in sorted(paths.runs().glob("paper/**/record.json"))]
+    committed = [Record(p.parent) for p in sorted(paths.results().glob("paper/**/record.json"))]
+    written = [p for p in changed if p]
+    if not control_file().is_file():
+        written.append(write_controls())
+    written.append(write_table(committed))
+    written += write_figures()
+    return [*written, *update_readme()]
+
+
+def commit_record(record: Record) -> Path | None:
+    """Put what is committed of a record under results/; one with more epochs is never replaced by one with fewer."""
+    target = paths.results() / record.path.relative_to(paths.runs())
+    earlier = records.read(target)
+    if earlier and earlier.meta["epochs"] >= record.meta["epochs"]:
+        return None
+    dataset, seed = record.meta["dataset"]["name"], record.meta["seed"]
+    few = seed >= FULL_SEEDS or record.recipe.dim > SMALL
+    with paths.atomic_folder(target) as unfinished:
+        for name in ("record.json", "curves.csv", "ll.npz"):
+            shutil.copyfile(record.path / name, unfinished / name)
+        if dataset not in NEVER:
+            with np.load(record.path / "samples.npz", allow_pickle=False) as stored:
+                arrays = {k: v[:FEWER_SAMPLES] if few and k.endswith("samples") else v for k, v in stored.items()}
+            np.savez_compressed(unfinished / "samples.npz", allow_pickle=False, **arrays)
+        if (dataset, seed) == WEIGHTS_OF and record.recipe.name == "mnist":
+            shutil.copyfile(record.path / "weights.safetensors", unfinished / "weights.safetensors")
+    return target
+
+
+def control_file() -> Path:
+    """The controls that are made once."""
+    return paths.results() / "controls.json"
+
+
+def write_controls() -> Path:
+    """Real data, k-means centroids and the mean image under the Parzen window, on MNIST. Takes a minute or two."""
+    data = datasets.load("mnist")
+    models = {
+        "control: real data, train[:10000]": baselines.real_data(data.train),
+        "control: 10,000 k-means centroids": baselines.kmeans_centroids(data.train),
+        "control: mean image": baselines.mean_image(data.train),
+    }
+    judged = {name: scores.score(model, data) for name, model in models.items()}
+    rows = [tables.control_row(data.name, data.label, name, score) for name, score in judged.items()]
+    with paths.atomic_file(control_file()) as unfinished:
+        unfinished.write_text(tables.join(*rows).to_json(orient="records", indent=1, force_ascii=False) + "\n")
+    return control_file()
+
+
+def table1(committed: list[Record]) -> pd.DataFrame:
+    """results/table1.csv: the paper's rows, ours, and the controls, for each data set that has a record."""
+    parts, controls = [], tables.read_controls(control_file())
+    for dataset in dict.fromkeys(["mnist", *(r.meta["dataset"]["name"] for r in committed)]):
+        own = [r for r in committed if r.meta["dataset"]["name"] == dataset]
+        parts += [tables.paper_rows("tfd" if own and own[0].meta["dataset"]["stand_in_for"] == "TFD" else dataset)]
+        parts += [tables.gan_rows(own, "results/paper")]
+        parts += [controls[controls.dataset == dataset]]
+    return tables.join(*parts)
+
+
+def write_table(committed: list[Record]) -> Path:
+    """Rewrite results/table1.csv."""
+    path = paths.results() / "table1.csv"
+    with paths.atomic_file(path) as unfinished:
+        table1(committed).to_csv(unfinished, index=False, float_format="%.10g")
+    return path
+
+
+def write_figures() -> list[Path]:
+    """Figures 2a and 3, the contact sheet of training progress and the learning curves, from MNIST seed 0."""
+    record = records.read(paths.results() / "paper/mnist/seed0")
+    if record is None:
+        return []
+    data, folder = datasets.load("mnist"), paths.results() / "figures"
+    figures.use_style()
+    shown = torch.from_numpy(record.samples[:30])
+    beside = diagnostics.nearest(shown[5::6], data.train).index
+    stages = ", ".join(map(str, record.meta["progress_epochs"]))
+    ten = record.progress[:, :10].reshape(-1, record.recipe.dim)
+    title2 = "Figure 2a: samples, and the nearest training example"
+    drawn = {
+        "figure2a.png": figures.figure2(shown, data.train[beside], data.shape, 6, title2),
+        "figure3.png": figures.figure3(walks(record), data.shape, "Figure 3: along straight lines in z"),
+        "progress.png": figures.sprite(ten, data.shape, 10, f"The same ten z after {stages} epochs"),
+        "curves.png": figures.learning_curves(record.curves),
+    }
+    saved = [figures.save(figure, folder / name) for name, figure in drawn.items()]
+    for figure in drawn.values():
+        plt.close(figure)
+    return saved
+
+
+def walks(record: Record, rows: int = 4, steps: int = 12) -> torch.Tensor:
+    """(rows, steps, d): images along straight lines between z_0 and z_1, z_2 and z_3, …, of the stored noise."""
+    return networks.walk(record.generator(), torch.from_numpy(record.z[: 2 * rows]).unflatten(0, (rows, 2)), steps)
+
+
+def update_readme() -> list[Path]:
+    """Rewrite what stands between `<!-- NAME:begin -->` and `<!-- NAME:end -->` in the README."""
+    path = paths.repository() / "README.md"
+    text = readme_text(path.read_text())
+    if text == path.read_text():
+        return []
+    with paths.atomic_file(path) as unfinished:
+        unfinished.write_text(text)
+    return [path]
+
+
+def readme_text(text: str) -> str:
+    """The README with its generated parts made anew: what it should say."""
+    committed = [Record(p.parent) for p in sorted(paths.results().glob("paper/**/record.json"))]
+    parts = {"table1": tables.markdown(table1(committed))}
+    for name, content in parts.items():
+        found = re.search(rf"<!-- {name}:begin[^>]*-->\n(.*?)<!-- {name}:end -->", text, re.DOTALL)
+        if not found:
+            raise ValueError(f"README.md lacks the markers <!-- {name}:begin --> and <!-- {name}:end -->")
+        text = text[: found.start(1)] + content + "\n" + text[found.end(1) :]
+    return text

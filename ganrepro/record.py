@@ -1,0 +1,120 @@
+"""One run record, as it lies in its folder: all the evidence of one training.
+
+record.json  curves.csv  samples.npz  ll.npz  weights.safetensors
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+from numpy.typing import NDArray
+from safetensors.torch import load_file
+
+from ganrepro import networks
+from ganrepro.recipes import Recipe
+
+
+@dataclass(frozen=True)
+class Record:
+    """One training's evidence, read from its folder as it is asked for."""
+
+    path: Path
+
+    @cached_property
+    def meta(self) -> dict[str, Any]:
+        """record.json: recipe, seed, provenance, label, epochs done, stopping rule, scores."""
+        return json.loads((self.path / "record.json").read_text())
+
+    @cached_property
+    def curves(self) -> pd.DataFrame:
+        """One row an epoch; the columns of `training.CURVES`."""
+        return pd.read_csv(self.path / "curves.csv")
+
+    @cached_property
+    def _arrays(self) -> dict[str, NDArray[Any]]:
+        return _read_npz(self.path / "samples.npz", {"samples", "z", "progress"})
+
+    @property
+    def samples(self) -> NDArray[np.float32]:
+        """(n, d) float32 in data space, as they are stored: uint8 / 255, or lo + (hi - lo) uint8 / 255."""
+        return decode(self._arrays, "samples")
+
+    @property
+    def progress(self) -> NDArray[np.float32]:
+        """(k, 100, d): the same 100 points of z at `meta["progress_epochs"]`."""
+        return decode(self._arrays, "progress")
+
+    @property
+    def best_samples(self) -> NDArray[np.float32]:
+        """(n, d) of the best epoch by validation score: `samples` itself where that was the last."""
+        return decode(self._arrays, "best_samples" if "best_samples" in self._arrays else "samples")
+
+    @property
+    def z(self) -> NDArray[np.float32]:
+        """(64, z_dim): the noise of the first 64 samples."""
+        return self._arrays["z"]
+
+    @property
+    def ll(self) -> NDArray[np.float64]:
+        """Log-likelihood of every test example in nats, fold after fold where there are folds."""
+        return _read_npz(self.path / "ll.npz", {"ll", "sigma"})["ll"]
+
+    @property
+    def label(self) -> str:
+        """The data set's label; a stand-in's says so."""
+        return self.meta["dataset"]["label"]
+
+    @property
+    def recipe(self) -> Recipe:
+        """The recipe as it was trained."""
+        return Recipe.from_dict(self.meta["recipe"])
+
+    def generator(self) -> torch.nn.Module:
+        """G with the record's weights, on the CPU."""
+        return self._network(networks.Generator, "generator.")
+
+    def discriminator(self) -> torch.nn.Module:
+        """D with the record's weights, on the CPU."""
+        return self._network(networks.Discriminator, "discriminator.")
+
+    def _network(self, build: Callable[..., torch.nn.Module], prefix: str) -> torch.nn.Module:
+        file = self.path / "weights.safetensors"
+        if not file.exists():
+            raise FileNotFoundError(f"{file} is not there: weights are committed for MNIST seed 0 only; train this one")
+        net = build(self.recipe, torch.Generator())
+        state = {k.removeprefix(prefix): v for k, v in load_file(file).items() if k.startswith(prefix)}
+        net.load_state_dict(state)
+        return net.eval()
+
+
+def encode(arrays: dict[str, torch.Tensor], bounded: bool) -> dict[str, NDArray[Any]]:
+    """uint8 of arrays in [0, 1]; of unbounded ones too, with lo and hi of the affine map that brings them back."""
+    lo = 0.0 if bounded else min(float(a.min()) for a in arrays.values())
+    hi = 1.0 if bounded else max(float(a.max()) for a in arrays.values())
+    unit = {k: ((a - lo) / (hi - lo)).mul(255).round().to(torch.uint8).numpy() for k, a in arrays.items()}
+    return unit if bounded else unit | {"lo": np.array(lo, np.float32), "hi": np.array(hi, np.float32)}
+
+
+def decode(stored: dict[str, NDArray[Any]], key: str) -> NDArray[np.float32]:
+    """What `encode` was given, to within its rounding: (…, d) float32 in data space."""
+    unit: NDArray[np.float32] = stored[key].astype(np.float32) / np.float32(255)
+    return stored["lo"] + (stored["hi"] - stored["lo"]) * unit if "lo" in stored else unit
+
+
+def _read_npz(path: Path, expected: set[str]) -> dict[str, NDArray[Any]]:
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            arrays = {k: file[k] for k in file.files}
+    except (OSError, ValueError, EOFError) as error:
+        raise ValueError(f"{path} is missing or damaged ({error}); restore it, or train the record anew") from error
+    if missing := sorted(expected - set(arrays)):
+        raise ValueError(f"{path} lacks {', '.join(missing)}; restore it, or train the record anew")
+    return arrays

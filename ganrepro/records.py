@@ -1,0 +1,196 @@
+"""Run records: folders with all the evidence of one training.
+
+    <root>/<profile>/<recipe>[@<dataset>]/seed<k>[/fold<j>]/
+        record.json  curves.csv  samples.npz  ll.npz  weights.safetensors
+
+Committed paper records lie under results/, all others under runs/. A record appears by one rename. Its scores are those
+of the stored uint8 samples, so that anyone can recompute them.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import torch
+from safetensors.torch import save_file
+
+from ganrepro import checkpoints, datasets, networks, parameters, paths, provenance, scores, training
+from ganrepro.algorithm1 import steps_in_epoch
+from ganrepro.recipes import Recipe, for_dataset
+from ganrepro.record import Record, decode, encode
+
+PROFILES = ("auto", "quick", "paper")
+STORED_SAMPLES = 10_000
+QUICK_VALIDATE, PAPER_VALIDATE = 0, 5  # epochs between validation scores
+
+
+def folder(recipe: Recipe, data: datasets.Dataset, profile: str, seed: int) -> Path:
+    """Where a record lies below its root. A changed recipe has a folder of its own, marked by its checksum."""
+    standard = for_dataset(data.name, data.shape)
+    standard = standard.quick() if profile == "quick" else standard
+    same = recipe.same_but_length(standard) if profile == "paper" else recipe == standard
+    name = recipe.name if same else f"{recipe.name}~{recipe.checksum()}"
+    if data.name != recipe.name:
+        name += f"@{data.name}"
+    below = Path(profile, name, f"seed{seed}")
+    return below / f"fold{data.fold_index}" if data.model_per_fold else below
+
+
+def get_or_train(
+    dataset: str | datasets.Dataset, profile: str = "auto", seed: int = 0, device: str = "auto", *,
+    recipe: Recipe | None = None, train: bool = True,
+) -> Record:  # fmt: skip
+    """The record of one training, made if it is not there.
+
+    dataset: a name or path as for `datasets.load`, or what that returned (then one of its folds, too).
+    profile: "paper" is the recipe at full length, "quick" the same code at sizes that end in seconds, "auto" the
+    committed paper record if there is one, else quick. recipe: in place of the data set's own.
+    An absent paper record says how long it will take here before it starts. A quick record is made anew when the code
+    that trains has changed. train=False: FileNotFoundError instead of training.
+    Raises ValueError for an unknown profile, a bad seed, and a paper record of another recipe than asked for.
+    """
+    if profile not in PROFILES:
+        raise ValueError(f"profile = {profile!r}; choose one of {', '.join(PROFILES)}")
+    if type(seed) is not int or seed < 0:
+        raise ValueError(f"seed = {seed!r}; it must be an int of at least 0")
+    data = datasets.load(dataset) if isinstance(dataset, str) else dataset
+    full = recipe or for_dataset(data.name, data.shape)
+    if profile != "quick" and (found := _find_paper(full, data, seed)):
+        return found
+    if profile == "paper":
+        return _train_record(full, data, "paper", seed, device, train)
+    quick = recipe or full.quick()
+    path = paths.runs() / folder(quick, data, "quick", seed)
+    if (found := read(path)) and found.meta["code"] == provenance.code_sha256():
+        return found
+    return _train_record(quick, data, "quick", seed, device, train)
+
+
+def train_paper(dataset: str, seed: int = 0, device: str = "auto", epochs: int | None = None) -> Record:
+    """Train a paper record, from its checkpoint where there is one, to `epochs` in all; a longer record stays."""
+    data = datasets.load(dataset)
+    recipe = for_dataset(data.name, data.shape)
+    recipe = recipe.replace(epochs=epochs) if epochs is not None else recipe
+    found = _find_paper(recipe, data, seed)
+    if found and found.meta["epochs"] >= recipe.epochs:
+        return found
+    return _train_record(recipe, data, "paper", seed, device, train=True)
+
+
+def snapshot(dataset: str, seed: int = 0, device: str = "auto") -> Record:
+    """The record of a paper training as its checkpoint stands now, labelled with the epochs it has had.
+
+    Raises FileNotFoundError where no training has begun.
+    """
+    data = datasets.load(dataset)
+    recipe = for_dataset(data.name, data.shape)
+    file = checkpoint_folder(recipe, data) / f"seed{seed}.safetensors"
+    if not file.is_file():
+        raise FileNotFoundError(f"there is no checkpoint {file}; `ganrepro records train` begins one")
+    run = training.start(recipe, data, seed, parameters.device(device))
+    checkpoints.load(file, run, data)
+    return write(run, data, "paper", paths.runs() / folder(recipe, data, "paper", seed))
+
+
+def everything() -> list[Record]:
+    """All records at hand: committed ones, then those under runs/."""
+    roots = [paths.results(), paths.runs()] if paths.REPOSITORY else [paths.runs()]
+    return [Record(p.parent) for root in roots for p in sorted(root.glob("*/*/seed*/**/record.json"))]
+
+
+def read(path: Path) -> Record | None:
+    """The record in a folder; None where there is none."""
+    return Record(path) if (path / "record.json").is_file() else None
+
+
+def _find_paper(recipe: Recipe, data: datasets.Dataset, seed: int) -> Record | None:
+    below = folder(recipe, data, "paper", seed)
+    roots = [paths.results(), paths.runs()] if paths.REPOSITORY else [paths.runs()]
+    found = [record for root in roots if (record := read(root / below))]
+    for record in found:
+        if not record.recipe.same_but_length(recipe):
+            raise ValueError(
+                f"the record {record.path} was made by another recipe: {record.recipe.difference(recipe)}. "
+                "Move it away, or ask for its own recipe"
+            )
+    return found[0] if found else None
+
+
+def _train_record(
+    recipe: Recipe, data: datasets.Dataset, profile: str, seed: int, device: str, train: bool
+) -> Record:  # fmt: skip
+    path = paths.runs() / folder(recipe, data, profile, seed)
+    if not train:
+        raise FileNotFoundError(f"there is no record {path}; run with train=True to make it")
+    paths.require_writable(paths.runs())
+    checkpoint_dir = None
+    if profile == "paper":
+        checkpoint_dir = checkpoint_folder(recipe, data)
+        seconds = training.estimate_seconds(recipe, data, device)
+        print(f"training {recipe.name} on {data.label}, {recipe.epochs} epochs: about {_duration(seconds)} here")
+    (run,) = training.train(
+        recipe, data, seeds=(seed,), device=device, checkpoint_dir=checkpoint_dir,
+        validate_every=PAPER_VALIDATE if profile == "paper" else QUICK_VALIDATE,
+    )  # fmt: skip
+    return write(run, data, profile, path)
+
+
+def checkpoint_folder(recipe: Recipe, data: datasets.Dataset) -> Path:
+    """Where the checkpoints of an unfinished paper training lie."""
+    return (paths.runs() / "checkpoints" / folder(recipe, data, "paper", 0)).with_name("")
+
+
+def write(run: training.Run, data: datasets.Dataset, profile: str, path: Path) -> Record:
+    """Judge a run and write its record, whole or not at all. Returns it.
+
+    The stored samples and `ll` are the last epoch's. Where validation found an earlier epoch better, that one's stand
+    beside them as best_samples and best_ll: both rules are in the table, neither is chosen on test data.
+    """
+    device, better = run.rng.device, 0 < run.best_epoch < run.epoch
+    x, z = networks.sample(run.generator, run.recipe, STORED_SAMPLES, run.seed)
+    arrays = {"samples": x, "progress": torch.stack(run.progress)}
+    if better:
+        arrays["best_samples"], _ = networks.sample(run.best_generator(), run.recipe, STORED_SAMPLES, run.seed)
+    stored = encode(arrays, data.bounded)
+    last = scores.score(decode(stored, "samples"), data, device)
+    best = scores.score(decode(stored, "best_samples"), data, device) if better else last
+    judged = {"last": {"epoch": run.epoch} | last.summary()}
+    if run.best_epoch:
+        judged["best"] = {"epoch": run.best_epoch} | best.summary()
+    ll = {"ll": last.ll, "sigma": last.sigma, "fold": last.fold}
+    ll |= {"best_ll": best.ll, "best_sigma": best.sigma} if better else {}
+    meta = {
+        "dataset": {
+            "name": data.name, "label": data.label, "stand_in_for": data.stand_in_for, "fold": data.fold_index,
+            "training_examples": len(data.training), "sha256": data.sha256,
+        },
+        "profile": profile,
+        "recipe": run.recipe.to_dict(),
+        "seed": run.seed,
+        "epochs": run.epoch,
+        "steps": run.epoch * steps_in_epoch(run.recipe, len(data.training)),
+        "progress_epochs": [e for e in sorted(training.PROGRESS_EPOCHS) if e <= run.epoch],
+        "stopping_rule": "last epoch; beside it the best epoch by validation Parzen score, where validation was on",
+        "scores": judged,
+        "training_seconds": round(float(run.curves.seconds.sum()), 1),
+        "git": provenance.git(),
+        "code": provenance.code_sha256(),
+        "versions": provenance.versions(),
+        "hardware": provenance.hardware(device),
+    }  # fmt: skip
+    with paths.atomic_folder(path) as unfinished:
+        (unfinished / "record.json").write_text(json.dumps(meta, indent=1) + "\n")
+        run.curves.to_csv(unfinished / "curves.csv", index=False, float_format="%.6g")
+        np.savez_compressed(unfinished / "samples.npz", allow_pickle=False, z=z[:64].numpy(), **stored)
+        np.savez_compressed(unfinished / "ll.npz", allow_pickle=False, **ll)
+        save_file(run.weights(), unfinished / "weights.safetensors")
+    return Record(path)
+
+
+def _duration(seconds: float) -> str:
+    for unit, length in (("days", 86400), ("hours", 3600), ("minutes", 60)):
+        if seconds >= 2 * length:
+            return f"{seconds / length:.1f} {unit}"
+    return f"{seconds:.0f} seconds"

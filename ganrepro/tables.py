@@ -1,0 +1,153 @@
+"""Table 1 as tidy rows: the paper's, ours from records, and the controls."""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from ganrepro import scores
+from ganrepro.records import Record
+
+COLUMNS = ["dataset", "label", "model", "recipe", "rule", "epochs", "n_seeds", "sigma", "mean",
+           "se_examples", "se_folds", "se_seeds", "source"]  # fmt: skip
+OURS = "Adversarial nets (here)"
+RULES = {"last": "last epoch", "best": "best epoch on validation"}
+_PAPER = {
+    "DBN": ((138, 2), (1909, 66)),
+    "Stacked CAE": ((121, 1.6), (2110, 50)),
+    "Deep GSN": ((214, 1.1), (1890, 29)),
+    "Adversarial nets": ((225, 2), (2057, 26)),
+}
+
+
+def paper_rows(dataset: str) -> pd.DataFrame:
+    """The paper's Table 1 for "mnist" (errors over test examples) or "tfd" (over folds); no rows for others."""
+    column = {"mnist": 0, "tfd": 1}.get(dataset)
+    if column is None:
+        return pd.DataFrame(columns=COLUMNS)
+    error = ("se_examples", "se_folds")[column]
+    label = ("MNIST", "TFD")[column]
+    rows = [
+        {"dataset": dataset, "label": label, "model": model, "mean": pair[column][0], error: pair[column][1],
+         "source": "paper, Table 1"}
+        for model, pair in _PAPER.items()
+    ]  # fmt: skip
+    return pd.DataFrame(rows, columns=COLUMNS)
+
+
+def control_row(
+    dataset: str, label: str, model: str, score: scores.Score, source: str = "computed here"
+) -> pd.DataFrame:  # fmt: skip
+    """One row for a model that is not trained, such as real data themselves."""
+    row = {"dataset": dataset, "label": label, "model": model, "source": source} | _errors(score.summary())
+    return pd.DataFrame([row], columns=COLUMNS)
+
+
+def gan_rows(records: Sequence[Record], source: str = "computed here") -> pd.DataFrame:
+    """Our rows: for each data set, recipe and stopping rule the mean over seeds, with all three errors that exist.
+
+    Records that are folds of one seed are first put together. se_examples is one seed's, averaged over seeds.
+    """
+    groups: dict[tuple[str, str, str, str], dict[int, list[Record]]] = defaultdict(lambda: defaultdict(list))
+    for record in records:
+        meta = record.meta
+        key = (meta["profile"], record.path.parent.parent.name, meta["dataset"]["name"], record.label)
+        key = key if meta["dataset"]["fold"] is None else (key[0], meta["recipe"]["name"], *key[2:])
+        groups[key][meta["seed"]].append(record)
+    rows = []
+    for (profile, _, dataset, label), seeds in groups.items():
+        for rule, named in RULES.items():
+            judged = [parts for parts in seeds.values() if all(rule in p.meta["scores"] for p in parts)]
+            per_seed = [_one_seed(parts, rule) for parts in judged]
+            if not per_seed:
+                continue
+            first = next(iter(seeds.values()))[0]
+            rows.append({
+                "dataset": dataset, "label": label, "model": OURS, "source": source,
+                "recipe": first.meta["recipe"]["name"] + ("" if profile == "paper" else f" ({profile} profile)"),
+                "rule": named, "n_seeds": len(per_seed),
+                "epochs": _span([e for s in per_seed for e in s["epochs"]]),
+                "sigma": float(np.mean([s["sigma"] for s in per_seed])),
+                "mean": float(np.mean([s["mean"] for s in per_seed])),
+                "se_examples": float(np.mean([s["se_examples"] for s in per_seed])),
+                "se_folds": _mean_or_none([s["se_folds"] for s in per_seed]),
+                "se_seeds": scores.standard_error([s["mean"] for s in per_seed]),
+            })  # fmt: skip
+    return pd.DataFrame(rows, columns=COLUMNS)
+
+
+def _one_seed(parts: Sequence[Record], rule: str) -> dict[str, Any]:
+    """One seed's summary: its record's, or that of its folds together."""
+    own = [part.meta["scores"][rule] for part in parts]
+    means = [m for s in own for m in s["fold_means"]]
+    return {
+        "epochs": [s["epoch"] for s in own],
+        "sigma": float(np.mean([s for o in own for s in o["sigma"]])),
+        "mean": float(np.mean(means)),
+        "se_examples": float(np.sqrt(np.sum([s["se_examples"] ** 2 for s in own])) / len(own)),
+        "se_folds": scores.standard_error(means),
+    }
+
+
+def _errors(summary: dict[str, Any]) -> dict[str, Any]:
+    kept = {k: summary[k] for k in ("mean", "se_examples", "se_folds")}
+    return kept | {"sigma": float(np.mean(summary["sigma"]))}
+
+
+def _span(epochs: Sequence[int]) -> str:
+    low, high = min(epochs), max(epochs)
+    return str(low) if low == high else f"{low} to {high}"
+
+
+def _mean_or_none(values: Sequence[float | None]) -> float | None:
+    known = [v for v in values if v is not None]
+    return float(np.mean(known)) if known else None
+
+
+def read_controls(path: Path) -> pd.DataFrame:
+    """Controls that were made once, because they take minutes: rows of a JSON file under results/."""
+    return pd.DataFrame(json.loads(path.read_text()) if path.is_file() else [], columns=COLUMNS)
+
+
+def join(*tables: pd.DataFrame) -> pd.DataFrame:
+    """Tables one below the other, empty ones left out."""
+    filled = [t for t in tables if len(t)]
+    return pd.concat(filled, ignore_index=True) if filled else pd.DataFrame(columns=COLUMNS)
+
+
+def readable(table: pd.DataFrame) -> pd.DataFrame:
+    """For people: one column with the score and its error, named for what the error is over."""
+
+    def score(row: pd.Series) -> str:
+        errors = [(row.se_examples, "examples"), (row.se_folds, "folds"), (row.se_seeds, "seeds")]
+        known = [f"± {e:.1f} ({over})" for e, over in errors if e is not None and not pd.isna(e)]
+        return " ".join([f"{row['mean']:.1f}", *known])
+
+    def text(value: Any, form: str = "{}") -> str:
+        return "" if value is None or pd.isna(value) else form.format(value)
+
+    shown = pd.DataFrame({
+        "data": table.label,
+        "model": table.model,
+        "log-likelihood (nats)": [score(row) for _, row in table.iterrows()],
+        "σ": [text(s, "{:.4f}") for s in table.sigma],
+        "epochs": [text(e) for e in table.epochs],
+        "rule": [text(r) for r in table.rule],
+        "seeds": [text(s, "{:.0f}") for s in table.n_seeds],
+        "source": table.source,
+    })  # fmt: skip
+    return shown.reset_index(drop=True)
+
+
+def markdown(table: pd.DataFrame) -> str:
+    """A readable table as GitHub shows it."""
+    shown = readable(table)
+    lines = ["| " + " | ".join(shown.columns) + " |", "|" + " --- |" * shown.shape[1]]
+    lines += ["| " + " | ".join(str(v) for v in row) + " |" for row in shown.itertuples(index=False)]
+    return "\n".join(lines)

@@ -1,0 +1,32 @@
+"""The whole test run, notebooks included: nothing is written to the reader's runs/, and Hypothesis repeats itself."""
+
+import os
+import shutil
+import tempfile
+
+import hypothesis
+import pytest
+
+RUNS = pytest.StashKey[str]()
+
+hypothesis.settings.register_profile("ganrepro", deadline=None, database=None)
+hypothesis.settings.register_profile("ci", deadline=None, database=None, derandomize=True)
+hypothesis.settings.load_profile("ci" if os.environ.get("CI") else "ganrepro")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """One runs folder a worker, named before any test or notebook kernel starts: kernels inherit the environment."""
+    config.stash[RUNS] = tempfile.mkdtemp(prefix="ganrepro-runs-")
+    os.environ["GANREPRO_RUNS"] = config.stash[RUNS]
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    shutil.rmtree(config.stash[RUNS], ignore_errors=True)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _figures_without_a_screen() -> None:
+    """Only in this process: a MPLBACKEND in the environment would take the figures out of the notebooks."""
+    import matplotlib
+
+    matplotlib.use("Agg")
