@@ -29,7 +29,7 @@ QUICK_VALIDATE, PAPER_VALIDATE = 0, 5  # epochs between validation scores
 def folder(recipe: Recipe, data: datasets.Dataset, profile: str, seed: int) -> Path:
     """Where a record lies below its root. A changed recipe has a folder of its own, marked by its checksum."""
     standard = for_dataset(data.name, data.shape)
-    standard = standard.quick() if profile == "quick" else standard
+    standard = standard.quick(len(data.training)) if profile == "quick" else standard
     same = recipe.same_but_length(standard) if profile == "paper" else recipe == standard
     name = recipe.name if same else f"{recipe.name}~{recipe.checksum()}"
     if data.name != recipe.name:
@@ -61,7 +61,7 @@ def get_or_train(
         return found
     if profile == "paper":
         return _train_record(full, data, "paper", seed, device, train)
-    quick = recipe or full.quick()
+    quick = recipe or full.quick(len(data.training))
     path = paths.runs() / folder(quick, data, "quick", seed)
     if (found := read(path)) and found.meta["code"] == provenance.code_sha256():
         return found

@@ -18,6 +18,7 @@ def pytest_configure(config: pytest.Config) -> None:
     """One runs folder a worker, named before any test or notebook kernel starts: kernels inherit the environment."""
     config.stash[RUNS] = tempfile.mkdtemp(prefix="ganrepro-runs-")
     os.environ["GANREPRO_RUNS"] = config.stash[RUNS]
+    os.environ["GANREPRO_PROGRESS"] = "0"  # text progress bars would fail the strict comparison of outputs
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:

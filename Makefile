@@ -1,0 +1,98 @@
+# `make reproduce` and `make test` are the two commands; `make help` lists the rest.
+# ARGS go to the command behind a target:  make reproduce ARGS="--only 03"   make test ARGS="tests/test_parzen.py -x"
+
+PYTHON ?= python3
+ARGS =
+BIN = .venv/bin
+PIP = $(BIN)/python -m pip --disable-pip-version-check
+TORCH = 2.13.0
+
+# A figure's cell shows its figure only while nothing overrides Jupyter's own backend.
+unexport MPLBACKEND
+
+.DEFAULT_GOAL := help
+.PHONY: help venv reproduce test test-all check notebooks records results lock clean
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+# --- the environment -----------------------------------------------------------------------------------
+# .venv/lock.stamp says from which lock, Python and folder .venv was made, .venv/package.stamp from which
+# pyproject.toml the package was installed. Each is removed first and written last, so that an interrupted
+# installation never passes for a whole one.
+
+VERSION_OK = import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))
+BASE = import sys; print(sys._base_executable)
+SHA = import hashlib, sys; print(hashlib.sha256(b"".join(open(f, "rb").read() for f in sys.argv[1:])).hexdigest())
+OLDEST = import sys; sys.exit(sys.version_info[:2] != (3, 11))
+WHERE = import os, sys; print("Python %d.%d" % sys.version_info[:2], os.getcwd())
+
+venv: ## make .venv from requirements.lock, if it is missing or stale
+	@command -v $(PYTHON) >/dev/null || { \
+	  echo 'make: there is no command "$(PYTHON)"; name a Python 3.11, 3.12 or 3.13, as in  make PYTHON=python3.12 venv' >&2; exit 1; }
+	@$(PYTHON) -c '$(VERSION_OK)' || { \
+	  echo 'make: "$(PYTHON)" is' "$$($(PYTHON) -V 2>&1)," 'but ganrepro needs 3.11, 3.12 or 3.13, as in  make PYTHON=python3.12 venv' >&2; exit 1; }
+	@set -e; base=$$($(PYTHON) -c '$(BASE)'); \
+	lock="$$("$$base" -c '$(WHERE)') $$("$$base" -c '$(SHA)' requirements.lock)"; \
+	if [ "$$(cat .venv/lock.stamp 2>/dev/null)" != "$$lock" ] || ! $(BIN)/python -c '' 2>/dev/null; then \
+	  echo "Making .venv from requirements.lock with $$("$$base" -V); it takes some two minutes and, this once, the network."; \
+	  rm -f .venv/lock.stamp .venv/package.stamp; rm -rf .venv; \
+	  "$$base" -m venv .venv; \
+	  $(PIP) install -qq -r requirements.lock; \
+	  echo "$$lock" > .venv/lock.stamp; \
+	fi; \
+	package=$$("$$base" -c '$(SHA)' pyproject.toml hatch_build.py); \
+	if [ "$$(cat .venv/package.stamp 2>/dev/null)" != "$$package" ]; then \
+	  rm -f .venv/package.stamp; \
+	  $(PIP) install -qq --no-deps --no-build-isolation -e .; \
+	  echo "$$package" > .venv/package.stamp; \
+	fi
+
+lock: ## make requirements.lock anew, on the oldest Python: the newest versions that install together
+	@$(PYTHON) -c '$(OLDEST)' || { \
+	  echo 'make: the lock is made on Python 3.11, so that it holds on all, as in  make PYTHON=python3.11 lock' >&2; exit 1; }
+	@set -e; dir=$$(mktemp -d); trap 'rm -rf "$$dir"' EXIT; \
+	echo "Installing into a fresh environment to see which versions come out."; \
+	$(PYTHON) -m venv "$$dir/venv"; \
+	"$$dir/venv/bin/python" -m pip --disable-pip-version-check install -qq ".[test]" torch==$(TORCH) hatchling; \
+	{ echo "# Made by \`make lock\` on $$($(PYTHON) -V); do not edit. All that \`make\` needs, on Python 3.11 to 3.13:"; \
+	  echo "# pip freeze of a fresh environment with ganrepro[test] and hatchling, less local version labels"; \
+	  echo "# and CUDA packages, which pip adds by itself where the build of torch that it finds needs them."; \
+	  "$$dir/venv/bin/python" -m pip freeze --exclude ganrepro | sed 's/+[a-z0-9.]*$$//' | grep -Ev '^(nvidia-|cuda-|triton)'; \
+	} > "$$dir/lock"; \
+	cp "$$dir/lock" requirements.lock; \
+	wc -l requirements.lock
+
+# --- the two commands ----------------------------------------------------------------------------------
+
+reproduce: venv ## run the notebooks in order and print the paper's numbers beside ours
+	@$(BIN)/ganrepro reproduce $(ARGS)
+
+test: venv ## linters, type checker, tests and notebooks
+test-all: venv ## the same and the slow tests
+test-all: SLOW = -m ""
+check: ## the same as test in .venv as it is, even a stale one
+
+# One pytest for tests and notebooks: its last line counts both. One thread a worker, or they fight for the cores.
+test test-all check:
+	$(BIN)/ruff check
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadscope \
+	  --nbval --nbval-current-env --nbval-cell-timeout 120 $(SLOW) $(ARGS)
+
+# --- for those who change it ---------------------------------------------------------------------------
+
+notebooks: venv ## execute the notebooks in place, to commit them with fresh outputs
+	@$(BIN)/ganrepro notebooks $(ARGS)
+
+records: venv ## train the paper records that are missing (resumes; uses a GPU where there is one)
+	@$(BIN)/ganrepro records train $(ARGS)
+
+results: venv ## copy finished paper records into results/ and rebuild tables, figures and README from them
+	@$(BIN)/ganrepro results $(ARGS)
+
+clean: ## remove caches and build leftovers; .venv and runs/ stay
+	rm -rf build dist .pytest_cache .ruff_cache .mypy_cache .import_linter_cache .hypothesis
+	find ganrepro notebooks tests benchmarks workflow \( -name __pycache__ -o -name .ipynb_checkpoints \) \
+	  -type d -prune -exec rm -rf {} + 2>/dev/null || true
