@@ -18,15 +18,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser().parse_args(arguments)
     try:
         return options.command(options) or 0
-    except (ValueError, OSError, RuntimeError) as error:
-        if type(error).__name__ == "PapermillExecutionError":
-            print(f"ganrepro: a notebook failed:\n{error}", file=sys.stderr)
-            return 1
+    except (ValueError, OSError, RuntimeError, FloatingPointError) as error:
         print(f"ganrepro: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print("ganrepro: stopped; finished epochs are in their checkpoints, the same command goes on", file=sys.stderr)
         return 130
+    except Exception as error:
+        if type(error).__name__ != "PapermillExecutionError":  # papermill is imported only where it is needed
+            raise
+        print(f"ganrepro: a notebook failed:\n{error}", file=sys.stderr)
+        return 1
 
 
 def parser() -> argparse.ArgumentParser:

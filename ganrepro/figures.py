@@ -75,16 +75,14 @@ def figure2(samples: ArrayLike, neighbours: ArrayLike, shape: Shape, columns: in
     if len(samples) != columns * len(neighbours):
         raise ValueError(f"{len(samples)} samples in {columns} columns need {len(samples) / columns:g} neighbours, "
                          f"got {len(neighbours)}")  # fmt: skip
-    left = mosaic(samples, shape, columns)
-    right = mosaic(neighbours, shape, 1)
-    widths = [left.shape[1], right.shape[1] * 1.15]
-    height = left.shape[0] * 6 / sum(widths) + 0.4
-    figure, (a, b) = plt.subplots(1, 2, figsize=(6, height), width_ratios=widths)
-    show(a, left, title)
-    show(b, right)
-    b.set_title("nearest", color=ACCENT, fontsize=9)
-    h, w = right.shape[:2]
-    b.add_patch(plt.Rectangle((-1.5, -1.5), w + 2, h + 2, fill=False, edgecolor=ACCENT, linewidth=2.5, clip_on=False))
+    left, right = mosaic(samples, shape, columns), mosaic(neighbours, shape, 1)
+    gap = max(4, shape[2] // 3)
+    sheet = np.concatenate([left, np.ones((len(left), gap, left.shape[2])), right], axis=1)
+    figure, axes = plt.subplots(figsize=(6, 6 * sheet.shape[0] / sheet.shape[1] + 0.4))
+    show(axes, sheet, title)
+    frame = (left.shape[1] + gap - 2, -2), right.shape[1] + 3, right.shape[0] + 3
+    axes.add_patch(plt.Rectangle(*frame, fill=False, edgecolor=ACCENT, linewidth=2.5, clip_on=False))
+    axes.set_title("nearest", loc="right", color=ACCENT, fontsize=9)
     return figure
 
 
@@ -141,9 +139,9 @@ def sigma_curve(choice: parzen.SigmaChoice, title: str = "") -> Figure:
     best = (choice.sigma, choice.mean_ll.max())
     axes.plot(*best, marker="o", markersize=11, fillstyle="none", color=ACCENT, markeredgewidth=2)
     text = f"$\\sigma$ = {best[0]:.4f}\n{best[1]:.1f} nats"
-    axes.annotate(text, best, xytext=(14, -4), textcoords="offset points", va="top", color=ACCENT)
+    axes.annotate(text, best, xytext=(16, 6), textcoords="offset points", color=ACCENT)
     axes.set(xlabel="$\\sigma$", ylabel="mean log-likelihood (nats)", title=title)
-    axes.set_ylim(top=choice.mean_ll.max() + 0.12 * np.ptp(choice.mean_ll))
+    axes.set_ylim(top=choice.mean_ll.max() + 0.2 * np.ptp(choice.mean_ll))
     return figure
 
 

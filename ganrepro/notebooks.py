@@ -92,6 +92,7 @@ def _execute(notebook: Path, output: Path, values: dict[str, Any]) -> Executed:
         papermill.execute_notebook(
             notebook, output, values, kernel_name=KERNEL["name"], cwd=notebook.parent,
             progress_bar={"desc": notebook.stem, "dynamic_ncols": True},
+            extra_arguments=["--log-level=ERROR"],  # the kernel's own chatter
         )  # fmt: skip
     return Executed(notebook.stem, output, time.perf_counter() - began)
 

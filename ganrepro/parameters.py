@@ -105,7 +105,7 @@ def value_of(parameter: Parameter, value: Any) -> Any:
     if options := re.search(r"one of ([^;:(]+)", comment):
         names = [n.strip().removeprefix("or ") for n in options[1].split(",")]
         choices = [n for n in names if n != NPZ]
-        if value not in choices and not (NPZ in names and _is_npz(parameter.name, value)):
+        if str(value) not in choices and not (NPZ in names and _is_npz(parameter.name, value)):
             raise ParameterError(f"{parameter.name} = {value!r}; choose one of {', '.join(names)}")
     if parameter.name == "device":
         device(value)
@@ -117,10 +117,12 @@ def value_of(parameter: Parameter, value: Any) -> Any:
 def _typed(parameter: Parameter, value: Any) -> Any:
     """Types must agree; only an exact float (1e3) passes for an int, and an int for a float."""
     expected, found = type(parameter.default), type(value)
-    if expected is int and found is float and value == math.floor(value):
+    if expected is int and found is float and value.is_integer():
         return int(value)
     if expected is float and found is int:
         return float(value)
+    if expected is found is list and parameter.default:
+        return [_typed(Parameter(parameter.name, parameter.default[0], parameter.comment), v) for v in value]
     if expected is found and not (expected is float and not math.isfinite(value)):
         return value
     hint = ""

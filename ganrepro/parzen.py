@@ -99,11 +99,15 @@ def choose_sigma(
     Warns where it stands at the grid's edge, since the best may lie beyond. Raises as `log_likelihood` does.
     """
     grid = np.asarray(sigmas, dtype=np.float64)
-    mean_ll = np.atleast_2d(log_likelihood(samples, valid, grid, device=device)).mean(1)
+    return highest(grid, np.atleast_2d(log_likelihood(samples, valid, grid, device=device)).mean(1))
+
+
+def highest(grid: NDArray[np.float64], mean_ll: NDArray[np.float64]) -> SigmaChoice:
+    """The sigma of the grid whose mean log-likelihood is the highest. Warns where it stands at the grid's edge."""
     best = int(mean_ll.argmax())
     at_edge = grid.size > 1 and best in (0, grid.size - 1)
     if at_edge:
-        warnings.warn(f"sigma = {grid[best]:.4g} stands at the edge of its grid; the best may lie beyond", stacklevel=2)
+        warnings.warn(f"sigma = {grid[best]:.4g} stands at the edge of its grid; the best may lie beyond", stacklevel=3)
     return SigmaChoice(float(grid[best]), grid, mean_ll, at_edge)
 
 

@@ -22,10 +22,10 @@ NEVER = ("fer2013",)  # its pictures are not ours to pass on
 
 def publish() -> list[Path]:
     """Copy finished paper records to results/ and rebuild all that is made from them. Returns what was written."""
-    changed = [commit_record(Record(p.parent)) for p in sorted(paths.runs().glob("paper/**/record.json"))]
-    committed = [Record(p.parent) for p in sorted(paths.results().glob("paper/**/record.json"))]
+    changed = [commit_record(record) for record in records.below(paths.runs(), "paper")]
+    committed = records.below(paths.results(), "paper")
     written = [p for p in changed if p]
-    if not control_file().is_file():
+    if not tables.control_file().is_file():
         written.append(write_controls())
     written.append(write_table(committed))
     written += write_figures()
@@ -52,34 +52,29 @@ def commit_record(record: Record) -> Path | None:
     return target
 
 
-def control_file() -> Path:
-    """The controls that are made once."""
-    return paths.results() / "controls.json"
-
-
 def write_controls() -> Path:
-    """Real data, k-means centroids and the mean image under the Parzen window, on MNIST. Takes a minute or two."""
+    """Real data, k-means centroids and the mean image of MNIST under the Parzen window. Takes a minute or two."""
     data = datasets.load("mnist")
     models = {
-        "control: real data, train[:10000]": baselines.real_data(data.train),
-        "control: 10,000 k-means centroids": baselines.kmeans_centroids(data.train),
-        "control: mean image": baselines.mean_image(data.train),
+        "real data, train[:10000]": baselines.real_data(data.train),
+        "10,000 k-means centroids": baselines.kmeans_centroids(data.train),
+        "mean image": baselines.mean_image(data.train),
     }
-    judged = {name: scores.score(model, data) for name, model in models.items()}
-    rows = [tables.control_row(data.name, data.label, name, score) for name, score in judged.items()]
-    with paths.atomic_file(control_file()) as unfinished:
+    judged = {f"control: {name}": scores.score(model, data) for name, model in models.items()}
+    rows = [tables.control_row(data.name, data.label, *item, "results/controls.json") for item in judged.items()]
+    with paths.atomic_file(tables.control_file()) as unfinished:
         unfinished.write_text(tables.join(*rows).to_json(orient="records", indent=1, force_ascii=False) + "\n")
-    return control_file()
+    return tables.control_file()
 
 
 def table1(committed: list[Record]) -> pd.DataFrame:
     """results/table1.csv: the paper's rows, ours, and the controls, for each data set that has a record."""
-    parts, controls = [], tables.read_controls(control_file())
+    parts = []
     for dataset in dict.fromkeys(["mnist", *(r.meta["dataset"]["name"] for r in committed)]):
         own = [r for r in committed if r.meta["dataset"]["name"] == dataset]
         parts += [tables.paper_rows("tfd" if own and own[0].meta["dataset"]["stand_in_for"] == "TFD" else dataset)]
         parts += [tables.gan_rows(own, "results/paper")]
-        parts += [controls[controls.dataset == dataset]]
+        parts += [tables.control_rows(dataset)]
     return tables.join(*parts)
 
 
@@ -133,7 +128,7 @@ def update_readme() -> list[Path]:
 
 def readme_text(text: str) -> str:
     """The README with its generated parts made anew: what it should say."""
-    committed = [Record(p.parent) for p in sorted(paths.results().glob("paper/**/record.json"))]
+    committed = records.below(paths.results(), "paper")
     parts = {"table1": tables.markdown(table1(committed))}
     for name, content in parts.items():
         found = re.search(rf"<!-- {name}:begin[^>]*-->\n(.*?)<!-- {name}:end -->", text, re.DOTALL)

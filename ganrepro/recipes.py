@@ -101,13 +101,15 @@ class Recipe:
 
     def quick(self, examples: int) -> Self:
         """The same recipe at sizes that train in seconds on two CPU cores: narrower nets, and the whole number of
-        epochs that comes nearest to QUICK_STEPS minibatches of this many examples."""
+        epochs that comes nearest to QUICK_STEPS minibatches of this many examples. D's weights start wider: at the
+        recipe's own width it would take most of these steps until D leaves 1/2."""
         batches = math.ceil(examples / self.batch_size)
         g = tuple(dataclasses.replace(x, units=min(x.units, 256)) for x in self.generator[:-1])
-        d = tuple(dataclasses.replace(x, units=min(x.units, 64)) for x in self.discriminator[:-1])
+        d = [dataclasses.replace(x, irange=max(x.irange, QUICK_IRANGE)) for x in self.discriminator]
+        d[:-1] = [dataclasses.replace(x, units=min(x.units, 64)) for x in d[:-1]]
         return self.replace(
             generator=g + self.generator[-1:],
-            discriminator=d + self.discriminator[-1:],
+            discriminator=tuple(d),
             epochs=max(1, round(QUICK_STEPS / batches)),
         )
 
@@ -136,6 +138,7 @@ class Recipe:
 
 
 QUICK_STEPS = 500
+QUICK_IRANGE = 0.02
 SINGLE_LOGIT = Layer(1, "linear", 0.005)  # the sigmoid is part of the loss, which works on logits
 
 

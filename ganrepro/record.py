@@ -6,6 +6,8 @@ record.json  curves.csv  samples.npz  ll.npz  weights.safetensors
 from __future__ import annotations
 
 import json
+import zipfile
+import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
@@ -16,6 +18,7 @@ import numpy as np
 import pandas as pd
 import torch
 from numpy.typing import NDArray
+from safetensors import SafetensorError
 from safetensors.torch import load_file
 
 from ganrepro import networks
@@ -31,7 +34,11 @@ class Record:
     @cached_property
     def meta(self) -> dict[str, Any]:
         """record.json: recipe, seed, provenance, label, epochs done, stopping rule, scores."""
-        return json.loads((self.path / "record.json").read_text())
+        file = self.path / "record.json"
+        try:
+            return json.loads(file.read_text())
+        except (OSError, ValueError) as error:
+            raise _damaged(file, error) from error
 
     @cached_property
     def curves(self) -> pd.DataFrame:
@@ -90,7 +97,10 @@ class Record:
         if not file.exists():
             raise FileNotFoundError(f"{file} is not there: weights are committed for MNIST seed 0 only; train this one")
         net = build(self.recipe, torch.Generator())
-        state = {k.removeprefix(prefix): v for k, v in load_file(file).items() if k.startswith(prefix)}
+        try:
+            state = {k.removeprefix(prefix): v for k, v in load_file(file).items() if k.startswith(prefix)}
+        except SafetensorError as error:
+            raise _damaged(file, error) from error
         net.load_state_dict(state)
         return net.eval()
 
@@ -109,12 +119,16 @@ def decode(stored: dict[str, NDArray[Any]], key: str) -> NDArray[np.float32]:
     return stored["lo"] + (stored["hi"] - stored["lo"]) * unit if "lo" in stored else unit
 
 
+def _damaged(path: Path, error: Exception) -> ValueError:
+    return ValueError(f"{path} is missing or damaged ({error}); restore it, or train the record anew")
+
+
 def _read_npz(path: Path, expected: set[str]) -> dict[str, NDArray[Any]]:
     try:
         with np.load(path, allow_pickle=False) as file:
             arrays = {k: file[k] for k in file.files}
-    except (OSError, ValueError, EOFError) as error:
-        raise ValueError(f"{path} is missing or damaged ({error}); restore it, or train the record anew") from error
+    except (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+        raise _damaged(path, error) from error
     if missing := sorted(expected - set(arrays)):
         raise ValueError(f"{path} lacks {', '.join(missing)}; restore it, or train the record anew")
     return arrays

@@ -96,8 +96,17 @@ def snapshot(dataset: str, seed: int = 0, device: str = "auto") -> Record:
 
 def everything() -> list[Record]:
     """All records at hand: committed ones, then those under runs/."""
-    roots = [paths.results(), paths.runs()] if paths.REPOSITORY else [paths.runs()]
-    return [Record(p.parent) for root in roots for p in sorted(root.glob("*/*/seed*/**/record.json"))]
+    return [record for root in _roots() for record in below(root)]
+
+
+def below(root: Path, profile: str = "*") -> list[Record]:
+    """The records under a root, in order; not what a killed `write` left behind in a hidden folder."""
+    whole, folds = (root.glob(f"{profile}/*/{name}/record.json") for name in ("seed*", "seed*/fold*"))
+    return [Record(p.parent) for p in sorted([*whole, *folds])]
+
+
+def _roots() -> list[Path]:
+    return [paths.results(), paths.runs()] if paths.REPOSITORY else [paths.runs()]
 
 
 def read(path: Path) -> Record | None:
@@ -106,9 +115,8 @@ def read(path: Path) -> Record | None:
 
 
 def _find_paper(recipe: Recipe, data: datasets.Dataset, seed: int) -> Record | None:
-    below = folder(recipe, data, "paper", seed)
-    roots = [paths.results(), paths.runs()] if paths.REPOSITORY else [paths.runs()]
-    found = [record for root in roots if (record := read(root / below))]
+    name = folder(recipe, data, "paper", seed)
+    found = [record for root in _roots() if (record := read(root / name))]
     for record in found:
         if not record.recipe.same_but_length(recipe):
             raise ValueError(
@@ -124,6 +132,8 @@ def _train_record(
     path = paths.runs() / folder(recipe, data, profile, seed)
     if not train:
         raise FileNotFoundError(f"there is no record {path}; run with train=True to make it")
+    training.check_arguments(recipe, data, (seed,), recipe.epochs, 0)
+    parameters.device(device)  # refused here if it is not there, before a folder is made or a time estimated
     paths.require_writable(paths.runs())
     checkpoint_dir = None
     if profile == "paper":
@@ -138,8 +148,9 @@ def _train_record(
 
 
 def checkpoint_folder(recipe: Recipe, data: datasets.Dataset) -> Path:
-    """Where the checkpoints of an unfinished paper training lie."""
-    return (paths.runs() / "checkpoints" / folder(recipe, data, "paper", 0)).with_name("")
+    """Where the checkpoints of an unfinished paper training lie: one folder for all seeds, and one for each fold."""
+    below = folder(recipe, data, "paper", 0)
+    return paths.runs() / "checkpoints" / (below.parent.parent / below.name if data.model_per_fold else below.parent)
 
 
 def write(run: training.Run, data: datasets.Dataset, profile: str, path: Path) -> Record:

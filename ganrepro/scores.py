@@ -76,15 +76,14 @@ def score(
     needed = torch.cat([torch.cat([valid, test]) for _, valid, test in data.folds]).unique()
     every = np.full((len(sigmas), len(rows)), np.nan)
     every[:, needed] = np.atleast_2d(parzen.log_likelihood(samples, rows[needed], sigmas, device=device))
-    on_valid = [every[:, valid].mean(1) for _, valid, _ in data.folds]
-    best = [int(curve.argmax()) for curve in on_valid]
-    lls = [every[b, test] for b, (_, _, test) in zip(best, data.folds, strict=True)]
+    choices = [parzen.highest(np.asarray(sigmas), every[:, valid].mean(1)) for _, valid, _ in data.folds]
+    lls = [every[c.mean_ll.argmax(), test] for c, (_, _, test) in zip(choices, data.folds, strict=True)]
     return Score(
         ll=np.concatenate(lls),
         fold=np.repeat(np.arange(len(lls)), [len(ll) for ll in lls]),
-        sigma=np.asarray(sigmas)[best],
-        valid=np.array([curve.max() for curve in on_valid]),
-        at_edge=bool({0, len(sigmas) - 1} & set(best)),
+        sigma=np.array([c.sigma for c in choices]),
+        valid=np.array([c.mean_ll.max() for c in choices]),
+        at_edge=any(c.at_edge for c in choices),
     )
 
 

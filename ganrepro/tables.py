@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from ganrepro import scores
+from ganrepro import paths, scores
 from ganrepro.records import Record
 
 COLUMNS = ["dataset", "label", "model", "recipe", "rule", "epochs", "n_seeds", "sigma", "mean",
@@ -28,7 +28,7 @@ _PAPER = {
 
 def paper_rows(dataset: str) -> pd.DataFrame:
     """The paper's Table 1 for "mnist" (errors over test examples) or "tfd" (over folds); no rows for others."""
-    column = {"mnist": 0, "tfd": 1}.get(dataset)
+    column = {"mnist": 0, "tfd": 1}.get(dataset := dataset.lower())
     if column is None:
         return pd.DataFrame(columns=COLUMNS)
     error = ("se_examples", "se_folds")[column]
@@ -49,16 +49,19 @@ def control_row(
     return pd.DataFrame([row], columns=COLUMNS)
 
 
-def gan_rows(records: Sequence[Record], source: str = "computed here") -> pd.DataFrame:
+def gan_rows(
+    records: Sequence[Record], source: str = "computed here", label: str | None = None
+) -> pd.DataFrame:
     """Our rows: for each data set, recipe and stopping rule the mean over seeds, with all three errors that exist.
 
+    label: what to call the data in place of the records' own label, which is that of their first use.
     Records that are folds of one seed are first put together. se_examples is one seed's, averaged over seeds.
     """
     groups: dict[tuple[str, str, str, str], dict[int, list[Record]]] = defaultdict(lambda: defaultdict(list))
     for record in records:
         meta = record.meta
-        key = (meta["profile"], record.path.parent.parent.name, meta["dataset"]["name"], record.label)
-        key = key if meta["dataset"]["fold"] is None else (key[0], meta["recipe"]["name"], *key[2:])
+        above = record.path.parent.parent if record.path.name.startswith("fold") else record.path.parent
+        key = (meta["profile"], above.name, meta["dataset"]["name"], label or record.label)
         groups[key][meta["seed"]].append(record)
     rows = []
     for (profile, _, dataset, label), seeds in groups.items():
@@ -110,9 +113,16 @@ def _mean_or_none(values: Sequence[float | None]) -> float | None:
     return float(np.mean(known)) if known else None
 
 
-def read_controls(path: Path) -> pd.DataFrame:
-    """Controls that were made once, because they take minutes: rows of a JSON file under results/."""
-    return pd.DataFrame(json.loads(path.read_text()) if path.is_file() else [], columns=COLUMNS)
+def control_file() -> Path:
+    """Where the controls lie that were made once, because they take a minute: k-means centroids."""
+    return paths.results() / "controls.json"
+
+
+def control_rows(dataset: str) -> pd.DataFrame:
+    """The committed controls of a data set; no rows where there are none, or no repository."""
+    there = paths.REPOSITORY is not None and control_file().is_file()
+    rows = pd.DataFrame(json.loads(control_file().read_text()) if there else [], columns=COLUMNS)
+    return rows[rows.dataset == dataset]
 
 
 def join(*tables: pd.DataFrame) -> pd.DataFrame:
@@ -137,7 +147,7 @@ def readable(table: pd.DataFrame) -> pd.DataFrame:
         "model": table.model,
         "log-likelihood (nats)": [score(row) for _, row in table.iterrows()],
         "σ": [text(s, "{:.4f}") for s in table.sigma],
-        "epochs": [text(e) for e in table.epochs],
+        "epochs": [text(e, "{}" if isinstance(e, str) else "{:.0f}") for e in table.epochs],
         "rule": [text(r) for r in table.rule],
         "seeds": [text(s, "{:.0f}") for s in table.n_seeds],
         "source": table.source,

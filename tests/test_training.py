@@ -21,7 +21,11 @@ def small(**changes):
     """The MNIST recipe with narrow layers on 8 x 8 pictures."""
     recipe = for_dataset("digits", (1, 8, 8)).replace(
         generator=(Layer(32, "relu"), Layer(32, "relu"), Layer(64, "sigmoid", bias="marginal")),
-        discriminator=(Layer(12, "maxout", 0.05, pieces=5), Layer(12, "maxout", 0.05, pieces=5), Layer(1, "linear", 0.05)),
+        discriminator=(
+            Layer(12, "maxout", 0.05, pieces=5),
+            Layer(12, "maxout", 0.05, pieces=5),
+            Layer(1, "linear", 0.05),
+        ),
         z_dim=10,
         epochs=4,
     )
@@ -70,7 +74,8 @@ def test_twenty_steps_equal_the_independent_implementation(digits, update, k, dr
         for (w, b), (we, be) in zip(numpy_layers(player), expected, strict=True):
             np.testing.assert_allclose(w, we, rtol=1e-9, atol=1e-12)
             np.testing.assert_allclose(b, be, rtol=1e-9, atol=1e-12)
-    moved = [float((p - q).detach().abs().max()) for p, q in zip((*g.theta.values(), *d.theta.values()), began, strict=True)]
+    ended = (*g.theta.values(), *d.theta.values())
+    moved = [float((p - q).detach().abs().max()) for p, q in zip(ended, began, strict=True)]
     assert min(moved) > 1e-9  # every parameter took part, far above the tolerance
 
 
@@ -149,7 +154,8 @@ from ganrepro import datasets, training
 sys.path.insert(0, {tests!r})
 from test_training import small
 recipe = small(epochs=12)
-(run,) = training.train(recipe, datasets.load("digits"), seeds=[0], device="cpu", checkpoint_dir=sys.argv[1], progress=False)
+options = dict(seeds=[0], device="cpu", checkpoint_dir=sys.argv[1], progress=False)
+(run,) = training.train(recipe, datasets.load("digits"), **options)
 from safetensors.torch import save_file
 save_file(run.weights(), sys.argv[2])
 """
@@ -236,13 +242,22 @@ def test_max_col_norm_holds_from_the_start_and_after_every_step(digits):
         training.run_epoch(run, digits.train)
 
 
-def test_estimate_is_of_the_right_order(digits):
-    recipe = small(epochs=20)
-    began = time.perf_counter()
-    training.train(recipe, digits, device="cpu", progress=False)
-    took = time.perf_counter() - began
-    estimate = training.estimate_seconds(recipe, digits, "cpu")
-    assert took / 30 < estimate < took * 30
+@pytest.mark.parametrize("k", [1, 3])
+def test_estimate_is_the_time_of_a_step_times_their_number(digits, monkeypatch, k):
+    """By a clock that moves a quarter of a second a step."""
+    clock, step = [0.0], training.step
+
+    def slow(*arguments):
+        clock[0] += 0.25
+        return step(*arguments)
+
+    monkeypatch.setattr(training, "step", slow)
+    monkeypatch.setattr(training.time, "perf_counter", lambda: clock[0])
+    recipe = small(update="alternating", k=k, epochs=20)
+    steps = {1: 12, 3: 4}[k]  # an epoch of 1,197 examples
+    assert training.estimate_seconds(recipe, digits, "cpu") == pytest.approx(0.25 * steps * 20)
+    assert training.estimate_seconds(recipe, digits, "cpu", epochs=3) == pytest.approx(0.25 * steps * 3)
+    assert clock[0] <= 2 * 0.25 * (12 + 2)  # a few steps, not a training
 
 
 def test_count_of_parameters_is_the_papers():

@@ -1,0 +1,336 @@
+"""The command line: what it prints, and that bad input is one clear line, status 2, and no file changed."""
+
+import dataclasses
+import re
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+nbformat = pytest.importorskip("nbformat", reason="the notebooks extra is not installed")
+
+from ganrepro import cli, datasets, notebooks, parameters, paths, provenance, records, training  # noqa: E402
+from ganrepro.recipes import Layer, for_dataset  # noqa: E402
+
+LIST = """\
+dataset: str = "mnist"  # one of mnist, digits, or a path to an .npz
+profile: str = "auto"  # one of auto, quick, paper
+seed: int = 0  # at least 0
+device: str = "auto"  # auto, cpu, cuda or cuda:1
+out: str = ""  # file for the row
+"""
+WORK = """\
+from ganrepro import paths
+if seed == 13:
+    raise RuntimeError("an unlucky seed")
+folder = paths.runs() / "tables"
+folder.mkdir(parents=True, exist_ok=True)
+(folder / "table1_x.csv").write_text(
+    "dataset,label,model,recipe,rule,epochs,n_seeds,sigma,mean,se_examples,se_folds,se_seeds,source\\n"
+    f"x,X,a model,mnist,last epoch,64,{seed},0.2,{100 + seed},1.5,,,here\\n"
+)
+"""
+
+
+def write_notebook(path, parameter_list, work):
+    code = nbformat.v4.new_code_cell
+    cells = [code(parameter_list), code("from ganrepro import parameters\nparameters.check(globals())"), code(work)]
+    cells[0].metadata["tags"] = ["parameters"]
+    nbformat.write(nbformat.v4.new_notebook(cells=cells, metadata={"kernelspec": notebooks.KERNEL}), path)
+
+
+@pytest.fixture
+def here(tmp_path, monkeypatch):
+    """A repository of two notebooks, with a runs folder that is not there yet."""
+    (tmp_path / "repo/notebooks").mkdir(parents=True)
+    write_notebook(tmp_path / "repo/notebooks/01_first.ipynb", LIST, WORK)
+    write_notebook(tmp_path / "repo/notebooks/02_second.ipynb", LIST + "strict: bool = False  # refuse\n", WORK)
+    monkeypatch.setattr(paths, "REPOSITORY", tmp_path / "repo")
+    monkeypatch.setenv("GANREPRO_RUNS", str(tmp_path / "runs"))
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.fixture
+def small(monkeypatch):
+    """The MNIST recipe, narrow, on 8 x 8 pictures, as everyone's standard; and few samples to judge."""
+    recipe = for_dataset("digits", (1, 8, 8)).replace(
+        generator=(Layer(16, "relu"), Layer(64, "sigmoid", bias="marginal")),
+        discriminator=(Layer(8, "maxout", 0.05, pieces=5), Layer(1, "linear", 0.05)),
+        epochs=2,
+    )
+    monkeypatch.setattr(records, "for_dataset", lambda name, shape: recipe)
+    monkeypatch.setattr(records, "STORED_SAMPLES", 300)
+    return recipe
+
+
+def content(folder):
+    return {p.relative_to(folder).as_posix(): p.read_bytes() if p.is_file() else None for p in folder.rglob("*")}
+
+
+def run(*arguments):
+    """Exit status, also where argparse ends the process."""
+    try:
+        return cli.main(arguments)
+    except SystemExit as end:
+        return end.code
+
+
+def command_line(value):
+    return " ".join(value) if isinstance(value, list) else ""
+
+
+# ----------------------------------------------------------------------------------------- refusals
+
+
+@pytest.mark.parametrize(
+    ("command", "said"),
+    [
+        (["data", "minst"], "unknown data set 'minst'; allowed: mnist, fashion-mnist, .*did you mean 'mnist'"),
+        (["data", "absent.npz"], "data set 'absent.npz': there is no file .*absent.npz"),
+        (["data", "float.npz"], "float.npz: images has dtype float64, expected uint8"),
+        (["data", "flat.npz"], r"flat.npz: images has shape \(20, 64\), expected \(N, h, w\)"),
+        (["data", "one.npz"], r"one.npz: images has 1 image\(s\), expected at least 10"),
+        (["reproduce", "--only", "99"], "no notebook starts with '99'; there are 01_first, 02_second"),
+        (["reproduce", "--only", "01", "--only", "x"], "no notebook starts with 'x'"),
+        (["reproduce", "-p", "sed", "3"], r"no parameter 'sed' \(did you mean seed\?\); this notebook takes dataset, "),
+        (["reproduce", "--only", "01", "-p", "strict", "True"], "no parameter 'strict'"),
+        (["reproduce", "-p", "strict", "true"], "strict = 'true' is of type str; expected bool.*True or False"),
+        (["reproduce", "-p", "seed", "1.5"], "seed = 1.5 is of type float; expected int"),
+        (["reproduce", "-p", "seed", "one"], "seed = 'one' is of type str; expected int"),
+        (["reproduce", "-p", "seed", "-1"], "seed = -1; it must be at least 0"),
+        (["reproduce", "-p", "dataset", "minst"], "dataset = 'minst'; choose one of mnist, digits, a path to an .npz"),
+        (["reproduce", "-p", "dataset", "absent.npz"], "dataset = 'absent.npz'; there is no such file"),
+        (["reproduce", "-p", "profile", "fast"], "profile = 'fast'; choose one of auto, quick, paper"),
+        (["reproduce", "-p", "device", "cuda:99"], "device = 'cuda:99' is not there; choose one of auto, cpu"),
+        (["reproduce", "-p", "out", "float.npz/row.csv"], "out = 'float.npz/row.csv' cannot be written"),
+        (["notebooks", "--only", "99"], "no notebook starts with '99'"),
+        (["records", "train", "--dataset", "minst"], "unknown data set 'minst'"),
+        (["records", "train", "--dataset", "digits", "--device", "tpu"], "device = 'tpu' is not there; choose one of"),
+        (["records", "train", "--dataset", "digits", "--seed", "-1"], r"seeds = \(-1,\)"),
+        (["records", "train", "--dataset", "digits", "--epochs", "0"], "epochs = 0; it must be an int of at least 1"),
+        (["records", "train", "--dataset", "digits", "--epochs", "-3"], "epochs = -3"),
+        (["records", "train", "--dataset", "few.npz"], "8 training examples, fewer than one minibatch of 100"),
+        (["records", "snapshot", "--dataset", "digits"], "there is no checkpoint .*seed0.safetensors"),
+    ],
+    ids=command_line,
+)
+def test_bad_input_is_one_line_before_any_work_and_changes_nothing(here, monkeypatch, capsys, command, said):
+    np.savez(here / "float.npz", images=np.zeros((20, 8, 8)))
+    np.savez(here / "flat.npz", images=np.zeros((20, 64), np.uint8))
+    np.savez(here / "one.npz", images=np.zeros((1, 8, 8), np.uint8))
+    np.savez(here / "few.npz", images=np.zeros((10, 8, 8), np.uint8))
+    before = content(here)
+    for busy in ((notebooks, "_execute"), (training, "run_epoch")):
+        monkeypatch.setattr(*busy, lambda *_: pytest.fail("work was begun"))
+    assert run(*command) == 2
+    shown = capsys.readouterr()
+    assert shown.out == ""
+    (line,) = shown.err.splitlines()
+    assert line.startswith("ganrepro: ")
+    assert re.search(said, line), line
+    assert content(here) == before
+
+
+@pytest.mark.parametrize(
+    ("command", "said"),
+    [
+        ([], "the following arguments are required: COMMAND"),
+        (["train"], "invalid choice: 'train'"),
+        (["reproduce", "--profile", "fast"], "invalid choice: 'fast' (choose from"),
+        (["reproduce", "-p", "seed"], "expected 2 arguments"),
+        (["reproduce", "--seed", "3"], "unrecognized arguments: --seed 3"),
+        (["records"], "the following arguments are required: WHAT"),
+        (["records", "train", "--seed", "1.5"], "invalid int value: '1.5'"),
+        (["records", "train", "--epochs", "many"], "invalid int value: 'many'"),
+    ],
+    ids=command_line,
+)
+def test_a_command_line_that_is_none_is_refused_with_its_usage(here, capsys, command, said):
+    before = content(here)
+    assert run(*command) == 2
+    shown = capsys.readouterr()
+    assert shown.out == "" and shown.err.startswith("usage: ganrepro")
+    assert said in shown.err.splitlines()[-1]
+    assert content(here) == before
+
+
+@pytest.mark.parametrize(
+    "command",
+    [["reproduce"], ["records", "train", "--dataset", "digits", "--device", "cpu"], ["doctor"]],
+    ids=command_line,
+)
+def test_a_runs_folder_that_cannot_be_written_to_is_named(here, capsys, small, command):
+    (here / "runs").write_text("a file in the way")
+    before = content(here)
+    assert run(*command) == 2
+    last = capsys.readouterr().err.splitlines()[-1]
+    assert f"the folder {here / 'runs'}" in last and "GANREPRO_RUNS" in last
+    assert content(here) == before
+
+
+@pytest.mark.parametrize("command", [["reproduce"], ["notebooks"], ["results"]], ids=command_line)
+def test_without_the_repository_it_says_what_is_missing(here, monkeypatch, capsys, command):
+    monkeypatch.setattr(paths, "REPOSITORY", None)
+    assert run(*command) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "without its repository" in line and "pip install -e ." in line
+
+
+def test_a_divergence_is_one_line(here, capsys, monkeypatch, small):
+    monkeypatch.setattr(records, "for_dataset", lambda name, shape: small.replace(learning_rate=1e30))
+    monkeypatch.setattr(training, "estimate_seconds", lambda *_: 1.0)
+    assert run("records", "train", "--dataset", "digits", "--device", "cpu") == 2
+    assert "diverged in epoch" in capsys.readouterr().err.splitlines()[-1]
+    assert records.everything() == []
+
+
+def test_an_interruption_says_that_nothing_is_lost(here, capsys, monkeypatch):
+    def interrupted(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(records, "train_paper", interrupted)
+    assert run("records", "train") == 130
+    assert "the same command goes on" in capsys.readouterr().err
+
+
+def test_the_process_ends_with_the_status(here):
+    """As the console script calls it."""
+    code = "import sys; from ganrepro.cli import main; sys.exit(main())"
+    done = subprocess.run([sys.executable, "-c", code, "data", "minst"], capture_output=True, text=True)
+    assert done.returncode == 2 and done.stdout == ""
+    assert done.stderr.startswith("ganrepro: unknown data set 'minst'") and done.stderr.count("\n") == 1
+
+
+# ---------------------------------------------------------------------------------- data, doctor
+
+
+def test_data_says_what_a_data_set_holds(here, capsys):
+    assert run("data", "mnist", "digits") == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines == ["Dataset('mnist', 'MNIST', 1x28x28, train 50000, valid 10000, test 10000)",
+                     "Dataset('digits', 'scikit-learn digits', 1x8x8, train 1197, valid 300, test 300)"]  # fmt: skip
+
+
+def test_data_that_cannot_be_had_are_an_error_only_where_they_were_asked_for(here, capsys, monkeypatch):
+    def load(name):
+        if name != "digits":
+            raise datasets.DatasetUnavailable("put it there")
+        return "digits are here"
+
+    monkeypatch.setattr(datasets, "load", load)
+    assert run("data", "fer2013") == 1
+    assert capsys.readouterr().out == "fer2013: not available. put it there\n"
+    assert run("data") == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == len(datasets.NAMES) and "digits are here" in lines
+
+
+@pytest.mark.parametrize("missing", [None, "papermill"])
+def test_doctor_says_what_is_there_and_what_is_not(here, capsys, monkeypatch, missing):
+    monkeypatch.setattr(cli.importlib.util, "find_spec", lambda name: None if name == missing else object())
+    monkeypatch.setenv("GANREPRO_DATA", str(here / "data"))
+    assert run("doctor") == (1 if missing else 0)
+    shown = dict(line.split(maxsplit=1) for line in capsys.readouterr().out.splitlines())
+    assert {k: shown[k] for k in provenance.versions()} == provenance.versions()
+    assert shown["runs"] == str(here / "runs") and shown["data"] == str(here / "data")
+    assert shown["repository"] == str(here / "repo")
+    assert shown["notebooks"] == (f"missing: {missing}" if missing else "can be run")
+
+
+# --------------------------------------------------------------------------------------- records
+
+
+def test_records_are_trained_listed_and_snapshot(here, capsys, small):
+    assert run("records", "list") == 0
+    assert capsys.readouterr().out == ""
+    twice = ["--seed", "0", "--seed", "2", "--epochs", "1"]
+    assert run("records", "train", "--dataset", "digits", *twice, "--device", "cpu") == 0
+    made = [here / f"runs/paper/mnist@digits/seed{seed}" for seed in (0, 2)]
+    printed = [line for line in capsys.readouterr().out.splitlines() if line.startswith(str(here))]
+    assert [line.split(": ")[0] for line in printed] == [str(p) for p in made]
+    assert all(line.endswith(" nats") and " 1 epochs, " in line for line in printed)
+    assert run("records", "list") == 0
+    listed = capsys.readouterr().out.splitlines()
+    assert [line.split(": ")[0] for line in listed] == [str(p) for p in made]
+    score = records.Record(made[0]).meta["scores"]["last"]
+    assert f"scikit-learn digits, 1 epochs, {score['mean']:.1f} ± {score['se_examples']:.1f} nats" in listed[0]
+    assert run("records", "snapshot", "--dataset", "digits", "--seed", "2", "--device", "cpu") == 0
+    assert capsys.readouterr().out.startswith(f"{made[1]}: 1 epochs")
+
+
+def test_a_damaged_record_is_named(here, capsys):
+    folder = here / "runs/paper/mnist/seed0"
+    folder.mkdir(parents=True)
+    (folder / "record.json").write_text("{")
+    assert run("records", "list") == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert f"{folder / 'record.json'} is missing or damaged" in line
+
+
+# ------------------------------------------------------------------------------------- reproduce
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [("True", True), ("3", 3), ("-1", -1), ("1e3", 1e3), ("0.5", 0.5), ("[1, 2]", [1, 2]), ("true", "true"), ("", ""),
+     ("mnist", "mnist"), ("None", "None"), ("(1, 2)", "(1, 2)"), ("{}", "{}"), ("a.npz", "a.npz"), ("'3'", "'3'"),
+     ("fashion-mnist", "fashion-mnist")],
+)  # fmt: skip
+def test_a_value_on_the_command_line_is_read_as_papermill_reads_it(text, value):
+    assert cli.literal(text) == value and type(cli.literal(text)) is type(value)
+
+
+def test_notebooks_are_found_in_order(here):
+    assert [p.name for p in notebooks.find()] == ["01_first.ipynb", "02_second.ipynb"]
+    assert [p.name for p in notebooks.find(["02"])] == ["02_second.ipynb"]
+    assert [p.name for p in notebooks.find(["02", "01_f"])] == ["01_first.ipynb", "02_second.ipynb"]
+
+
+def test_each_notebook_gets_the_parameters_that_it_takes(here):
+    first, second = notebooks.find()
+    assert notebooks.assign([first, second], {"strict": True, "seed": 1e3}) == {
+        first: {"seed": 1000}, second: {"seed": 1000, "strict": True},
+    }  # fmt: skip
+    with pytest.raises(parameters.ParameterError, match="no parameter 'strict'"):
+        notebooks.assign([first], {"strict": True})
+
+
+def test_a_notebook_without_a_parameter_list_is_named(here):
+    broken = here / "repo/notebooks/03_third.ipynb"
+    nbformat.write(nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell("x = 1")]), broken)
+    with pytest.raises(ValueError, match="03_third.ipynb has 0 cells tagged 'parameters'"):
+        notebooks.parameter_list(broken)
+
+
+def test_reproduce_runs_a_notebook_and_ends_with_its_table(here, capfd):
+    pytest.importorskip("papermill", reason="the notebooks extra is not installed")
+    before = content(here / "repo")
+    assert run("reproduce", "--only", "01", "-p", "seed", "7", "--profile", "quick") == 0
+    out = capfd.readouterr().out
+    assert "107.0 ± 1.5 (examples)" in out and str(here / "runs/tables/table1_x.csv") in out
+    assert str(here / "runs/notebooks/01_first.ipynb") in out
+    assert content(here / "repo") == before  # notebooks write only under runs/
+    executed = nbformat.read(here / "runs/notebooks/01_first.ipynb", as_version=4)
+    assert any("seed = 7" in c.source and 'profile = "quick"' in c.source for c in executed.cells)
+
+
+def test_a_notebook_that_fails_is_status_1_with_its_error(here, capfd):
+    pytest.importorskip("papermill", reason="the notebooks extra is not installed")
+    assert run("reproduce", "-p", "seed", "13") == 1
+    err = capfd.readouterr().err
+    assert "ganrepro: a notebook failed" in err and "an unlucky seed" in err
+    assert not (here / "runs/notebooks/02_second.ipynb").exists()  # what follows is not run
+
+
+def test_records_list_knows_committed_and_local_ones(here, capsys, small):
+    data = datasets.load("digits")
+    (trained,) = training.train(small.replace(epochs=1), data, device="cpu", progress=False)
+    for root, seed in ((here / "repo/results", 0), (here / "runs", 1)):
+        run_ = dataclasses.replace(trained, seed=seed)
+        records.write(run_, data, "paper", root / f"paper/mnist@digits/seed{seed}")
+    assert run("records", "list") == 0
+    assert [line.split(": ")[0] for line in capsys.readouterr().out.splitlines()] == [
+        str(here / "repo/results/paper/mnist@digits/seed0"), str(here / "runs/paper/mnist@digits/seed1"),
+    ]  # fmt: skip

@@ -1,0 +1,309 @@
+"""Notebook parameters: what a list declares, and what `check` refuses before any work."""
+
+import math
+import os
+import re
+import stat
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ganrepro import datasets, parameters
+from ganrepro.parameters import ParameterError
+
+ROOT = Path(__file__).resolve().parents[1]
+
+LIST = """\
+dataset: str = "mnist"  # one of mnist, digits, or a path to an .npz
+profile: str = "auto"  # one of auto, quick, paper: the committed record, seconds, full length
+seed: int = 0  # which training of the recipe, at least 0
+device: str = "auto"  # auto, cpu, cuda or cuda:1
+n_samples: int = 10000  # samples that make the window, at least 1
+rate: float = 0.1  # learning rate, above 0
+share: float = 0.5  # of what is kept, 0 to 1
+strict: bool = False  # True: refuse a stand-in
+ks: list = [1, 3]  # steps of D before each of G, at least 1
+out: str = ""  # file for the rows
+"""
+
+
+def kernel(injected="", **given):
+    """A kernel's globals() as ipykernel has them when the second cell runs: In[0] is empty, then one entry a cell.
+
+    injected: the cell that papermill adds, if any; given: values assigned in it.
+    """
+    namespace = {"In": ["", LIST] + ([injected] if injected else []) + ["parameters.check(globals())"]}
+    exec(LIST, namespace)
+    return namespace | given
+
+
+def papermill(**given):
+    """The same after `papermill -p`: with the very cell that papermill writes."""
+    translators = pytest.importorskip("papermill.translators", reason="papermill is not installed")
+    cell = translators.PythonTranslator.codify(given, "Parameters")
+    assert cell.startswith(parameters.INJECTED)
+    return kernel(cell, **given)
+
+
+def message(**given):
+    with pytest.raises(ParameterError) as caught:
+        parameters.check(papermill(**given))
+    return str(caught.value)
+
+
+# -------------------------------------------------------------------------------- declarations
+
+
+def test_a_list_declares_names_defaults_and_comments():
+    found = parameters.declared(LIST)
+    assert list(found) == ["dataset", "profile", "seed", "device", "n_samples", "rate", "share", "strict", "ks", "out"]
+    assert found["seed"] == parameters.Parameter("seed", 0, "which training of the recipe, at least 0")
+    assert found["ks"].default == [1, 3]
+    assert type(found["strict"].default) is bool and type(found["rate"].default) is float
+
+
+def test_only_literals_are_declared():
+    lines = ["import os", "a = -1", "b: float = 1e-3  # small", "c = os.sep", "d: int", "e, f = 1, 2"]
+    found = parameters.declared("\n".join([*lines, 'g = ["#"]  # a "#" in quotes']))
+    assert {name: (p.default, p.comment) for name, p in found.items()} == {
+        "a": (-1, ""),
+        "b": (1e-3, "small"),
+        "g": (["#"], 'a "#" in quotes'),
+    }
+
+
+@pytest.mark.parametrize("source", ["%matplotlib inline\nseed = 1", "!ls", "def f(:", ""])
+def test_a_cell_that_is_no_plain_python_declares_nothing(source):
+    assert parameters.declared(source) == {}
+
+
+# -------------------------------------------------------------------------------- what passes
+
+
+def test_defaults_pass_unchanged():
+    namespace = kernel()
+    before = dict(namespace)
+    parameters.check(namespace)
+    assert namespace == before
+
+
+def test_good_values_pass_unchanged(tmp_path):
+    given = {"dataset": "digits", "seed": 3, "device": "cpu", "rate": 0.5, "share": 1.0, "strict": True, "ks": [2]}
+    given["out"] = str(tmp_path / "new" / "row.csv")
+    namespace = papermill(**given)
+    parameters.check(namespace)
+    assert {k: namespace[k] for k in given} == given
+    assert not list(tmp_path.iterdir())  # looking writes nothing
+
+
+@pytest.mark.parametrize(("text", "value"), [(1e3, 1000), (5.0, 5), (0.0, 0)])
+def test_a_float_that_is_a_whole_number_becomes_an_int(text, value):
+    namespace = papermill(seed=text)
+    parameters.check(namespace)
+    assert namespace["seed"] == value and type(namespace["seed"]) is int
+
+
+def test_an_int_becomes_a_float_where_one_is_meant():
+    namespace = papermill(rate=1, share=0)
+    parameters.check(namespace)
+    assert (namespace["rate"], type(namespace["rate"])) == (1.0, float) and type(namespace["share"]) is float
+
+
+def test_a_path_to_an_npz_passes_where_the_list_says_so(tmp_path):
+    path = tmp_path / "faces.npz"
+    np.savez(path, images=np.zeros((10, 8, 8), np.uint8))
+    namespace = papermill(dataset=str(path))
+    parameters.check(namespace)
+    assert namespace["dataset"] == str(path)
+
+
+def test_check_holds_when_the_cells_of_a_session_have_grown():
+    """In JupyterLab the list is one of many cells, some run twice, some with a magic."""
+    namespace = kernel()
+    namespace["In"] = ["", "%matplotlib inline", "x = 1", LIST, "parameters.check(globals())", LIST, "y = 2"]
+    namespace["seed"] = -1
+    with pytest.raises(ParameterError, match="seed = -1"):
+        parameters.check(namespace)
+
+
+# ------------------------------------------------------------------------------- what does not
+
+
+def test_an_unknown_name_is_refused_with_what_was_meant_and_all_there_are():
+    said = message(sed=3)
+    assert "no parameter 'sed' (did you mean seed?)" in said
+    assert all(name in said for name in parameters.declared(LIST))
+    assert "did you mean" not in message(zzzzzz=3)
+
+
+@pytest.mark.parametrize("text", ["true", "false", "yes"])
+def test_text_for_a_bool_is_refused_with_the_spelling_that_works(text):
+    assert f"strict = {text!r} is of type str; expected bool" in message(strict=text)
+    assert "True or False" in message(strict=text)
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"seed": 1.5}, "seed = 1.5 is of type float; expected int, such as 0"),
+        ({"seed": True}, "seed = True is of type bool; expected int"),
+        ({"seed": "1"}, "seed = '1' is of type str; expected int"),
+        ({"seed": float("inf")}, "seed = inf is of type float; expected int"),
+        ({"seed": float("nan")}, "seed = nan is of type float; expected int"),
+        ({"seed": None}, "seed = None is of type NoneType; expected int"),
+        ({"strict": 1}, "strict = 1 is of type int; expected bool"),
+        ({"rate": "0.1"}, "rate = '0.1' is of type str; expected float"),
+        ({"rate": float("nan")}, "rate = nan"),
+        ({"rate": float("inf")}, "rate = inf"),
+        ({"rate": False}, "rate = False is of type bool; expected float"),
+        ({"dataset": 3}, "dataset = 3 is of type int; expected str"),
+        ({"ks": 3}, "ks = 3 is of type int; expected list, such as [1, 3]"),
+        ({"ks": ["3"]}, "ks = '3' is of type str; expected int"),
+        ({"ks": [1.5]}, "ks = 1.5 is of type float; expected int"),
+        ({"seed": -1}, "seed = -1; it must be at least 0"),
+        ({"seed": -1.0}, "seed = -1; it must be at least 0"),
+        ({"n_samples": 0}, "n_samples = 0; it must be at least 1"),
+        ({"rate": 0.0}, "rate = 0.0; it must be above 0"),
+        ({"rate": -0.1}, "rate = -0.1; it must be above 0"),
+        ({"share": 1.01}, "share = 1.01; it must be 0 to 1"),
+        ({"share": -0.01}, "share = -0.01; it must be 0 to 1"),
+        ({"ks": [3, 0]}, "ks = [3, 0]; it must be at least 1"),
+        ({"profile": "Quick"}, "profile = 'Quick'; choose one of auto, quick, paper"),
+        ({"profile": ""}, "profile = ''; choose one of auto, quick, paper"),
+        ({"dataset": "minst"}, "dataset = 'minst'; choose one of mnist, digits, a path to an .npz"),
+        ({"dataset": "pictures.zip"}, "dataset = 'pictures.zip'; choose one of"),
+        ({"dataset": "absent.npz"}, "dataset = 'absent.npz'; there is no such file"),
+        ({"profile": "some.npz"}, "profile = 'some.npz'; choose one of auto, quick, paper"),
+        ({"device": "tpu"}, "device = 'tpu' is not there; choose one of auto, cpu"),
+        ({"device": "cuda:99"}, "device = 'cuda:99' is not there; choose one of auto, cpu"),
+        ({"device": ""}, "device = '' is not there"),
+    ],
+)
+def test_a_wrong_value_is_refused_with_its_name_and_the_choices(given, said):
+    assert said in message(**given)
+
+
+@given(st.integers() | st.floats(allow_nan=False) | st.text() | st.booleans() | st.none() | st.lists(st.integers()))
+def test_whatever_passes_for_a_seed_is_an_int_of_at_least_0(value):
+    namespace = kernel(seed=value)
+    whole = type(value) in (int, float) and math.isfinite(value) and value == int(value)
+    if whole and value >= 0:
+        parameters.check(namespace)
+        assert type(namespace["seed"]) is int and namespace["seed"] == value
+    else:
+        with pytest.raises(ParameterError, match="^seed = "):
+            parameters.check(namespace)
+        assert namespace["seed"] is value
+
+
+def test_numbers_may_be_one_of_a_few():
+    parameter = parameters.Parameter("k", 1, "one of 1, 3: steps of D")
+    assert parameters.value_of(parameter, 3) == 3
+    with pytest.raises(ParameterError, match="k = 2; choose one of 1, 3"):
+        parameters.value_of(parameter, 2)
+
+
+def test_all_problems_are_told_at_once():
+    said = message(seed=-1, strict="true", profile="fast", sed=3).split("; ")
+    assert sum(part.startswith(("seed = ", "strict = ", "profile = ", "there is no parameter")) for part in said) == 4
+
+
+def test_nothing_is_written_back_when_anything_is_wrong():
+    namespace = papermill(seed=1e3, n_samples=0)
+    with pytest.raises(ParameterError):
+        parameters.check(namespace)
+    assert type(namespace["seed"]) is float
+
+
+def test_without_its_list_a_check_says_which_cell_to_run():
+    for cells in ([], [""], ["", "x = 1"], ["", "# Parameters\nseed = 1\n"]):
+        with pytest.raises(ParameterError, match="run the notebook's first cell, which assigns dataset, profile, seed"):
+            parameters.check({"In": cells})
+    with pytest.raises(ParameterError, match="no parameter list"):
+        parameters.check({})
+
+
+# ----------------------------------------------------------------------------------------- out
+
+
+def test_out_below_a_file_is_refused(tmp_path):
+    (tmp_path / "file").write_text("kept")
+    assert "cannot be written" in message(out=str(tmp_path / "file" / "row.csv"))
+    assert (tmp_path / "file").read_text() == "kept"
+
+
+def test_out_that_is_a_folder_is_refused(tmp_path):
+    assert "give a file path" in message(out=str(tmp_path))
+
+
+def test_out_in_a_folder_without_permission_is_refused(tmp_path):
+    tmp_path.chmod(stat.S_IRUSR | stat.S_IXUSR)
+    try:
+        if os.access(tmp_path, os.W_OK):
+            pytest.skip("this user may write anywhere")
+        assert "cannot be written" in message(out=str(tmp_path / "row.csv"))
+    finally:
+        tmp_path.chmod(stat.S_IRWXU)
+
+
+def test_out_may_replace_a_file(tmp_path):
+    (tmp_path / "row.csv").write_text("old")
+    parameters.check(papermill(out=str(tmp_path / "row.csv")))
+    assert (tmp_path / "row.csv").read_text() == "old"
+
+
+# -------------------------------------------------------------------------------------- device
+
+
+def test_auto_is_the_gpu_where_there_is_one(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 0)
+    assert parameters.device("auto") == parameters.device("cpu") == torch.device("cpu")
+    with pytest.raises(ParameterError, match="device = 'cuda' is not there; choose one of auto, cpu$"):
+        parameters.device("cuda")
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    assert parameters.device("auto") == parameters.device("cuda") == torch.device("cuda:0")
+    assert parameters.device("cuda:1") == torch.device("cuda:1")
+    with pytest.raises(ParameterError, match="choose one of auto, cpu, cuda:0, cuda:1$"):
+        parameters.device("cuda:2")
+
+
+# -------------------------------------------------------------------- the notebooks' own lists
+
+
+@pytest.fixture(
+    params=sorted((ROOT / "notebooks").glob("[0-9][0-9]_*.ipynb")) or [None], ids=lambda p: p.stem if p else "none"
+)
+def own_list(request):
+    if request.param is None:
+        pytest.skip("notebooks/ has no notebook")
+    return pytest.importorskip("ganrepro.notebooks").parameter_list(request.param)
+
+
+def test_a_notebooks_list_is_complete_explained_and_passes_its_own_check(own_list):
+    assert set(parameters.STANDARD) <= set(own_list)
+    for parameter in own_list.values():
+        assert parameter.comment, f"{parameter.name} has no comment for papermill --help-notebook"
+        assert parameters.value_of(parameter, parameter.default) == parameter.default
+    assert own_list["profile"].default == "auto" and own_list["device"].default == "auto"
+
+
+def test_a_notebook_takes_data_sets_that_exist_and_refuses_others(own_list, tmp_path):
+    said = own_list["dataset"].comment
+    named = re.search(r"one of ([^;:(]+)", said)
+    assert named, said
+    names = [n.strip().removeprefix("or ") for n in named[1].split(",")]
+    assert set(names) <= {*datasets.NAMES, parameters.NPZ}
+    with pytest.raises(ParameterError, match="dataset = 'minst'; choose one of"):
+        parameters.value_of(own_list["dataset"], "minst")
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("seed", -1), ("seed", 0.5), ("profile", "fast"), ("device", "tpu"), ("out", 3)]
+)
+def test_a_notebook_refuses_bad_standard_values(own_list, name, value):
+    with pytest.raises(ParameterError, match=f"{name} = "):
+        parameters.value_of(own_list[name], value)
