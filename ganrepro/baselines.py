@@ -8,9 +8,8 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor
-from tqdm import tqdm
 
-from ganrepro import diagnostics, training
+from ganrepro import diagnostics, progress
 
 CENTROIDS, ITERATIONS = 10_000, 3
 
@@ -27,7 +26,7 @@ def mean_image(train: Tensor) -> Tensor:
 
 def kmeans_centroids(
     train: Tensor, n: int = CENTROIDS, iterations: int = ITERATIONS, seed: int = 0,
-    device: torch.device | str | None = None, progress: bool = True,
+    device: torch.device | str | None = None,
 ) -> Tensor:  # fmt: skip
     """n centroids (n, d): Lloyd's algorithm from random training examples, for a few iterations.
 
@@ -37,7 +36,7 @@ def kmeans_centroids(
     if not 1 <= n <= len(train):
         raise ValueError(f"n = {n!r} centroids of {len(train)} examples; choose 1 to {len(train)}")
     centroids = train[torch.randperm(len(train), generator=torch.Generator().manual_seed(seed))[:n]].clone()
-    for _ in tqdm(range(iterations), desc="k-means", disable=not (progress and training.progress_wanted())):
+    for _ in progress.bar(range(iterations), desc="k-means"):
         owner = diagnostics.nearest(train, centroids, device).index
         count = torch.bincount(owner, minlength=n)
         total = torch.zeros_like(centroids).index_add_(0, owner, train)

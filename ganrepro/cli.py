@@ -5,12 +5,19 @@ from __future__ import annotations
 import argparse
 import ast
 import importlib.util
+import itertools
 import os
 import sys
-from collections.abc import Sequence
-from typing import Any
+import time
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any
 
 from ganrepro import parameters, paths
+
+if TYPE_CHECKING:
+    from ganrepro.record import Record
+
+NOTEBOOK_PACKAGES = ("papermill", "nbformat", "ipykernel", "jupyterlab", "sympy")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -20,6 +27,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return options.command(options) or 0
     except (ValueError, OSError, RuntimeError, FloatingPointError) as error:
         print(f"ganrepro: {error}", file=sys.stderr)
+        return 2
+    except ModuleNotFoundError as error:
+        if error.name not in NOTEBOOK_PACKAGES:
+            raise
+        print(f"ganrepro: {error.name} is not installed: pip install 'ganrepro[notebooks]'", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print("ganrepro: stopped; finished epochs are in their checkpoints, the same command goes on", file=sys.stderr)
@@ -56,7 +68,7 @@ def parser() -> argparse.ArgumentParser:
     train = kinds.add_parser("train", help="train missing paper records, most wanted first; resumes")
     snapshot = kinds.add_parser("snapshot", help="write the record of a training that is still on its way")
     for command in (train, snapshot):
-        command.add_argument("--dataset", default="mnist")
+        command.add_argument("--dataset", default=None, help="by default all that are wanted, mnist first")
         command.add_argument("--seed", type=int, action="append", default=None, help="may be repeated; default 0")
         command.add_argument("--device", default="auto")
     train.add_argument("--epochs", type=int, default=None, help="in all; default: the recipe's")
@@ -88,11 +100,13 @@ def run_notebooks(options: argparse.Namespace) -> int:
     given: dict[str, Any] = {name: literal(value) for name, value in options.parameter}
     if options.profile:
         given["profile"] = options.profile
+    began = time.time()
     done = list(notebooks.run(options.only, given))
-    for path in sorted((paths.runs() / "tables").glob("table1_*.csv")):
+    written = [p for p in sorted(paths.runs().glob("*/*.*")) if p.stat().st_mtime >= began]
+    for path in (p for p in written if p.name.startswith("table1_")):
         print(f"\n{path}\n{tables.readable(tables.pd.read_csv(path)).to_string(index=False)}")
     print("\nFigures")
-    for path in sorted((paths.runs() / "figures").glob("*.*")):
+    for path in (p for p in written if p.suffix in (".png", ".gif", ".svg", ".pdf")):
         print(f"  {path}")
     print("\nNotebooks")
     for notebook in done:
@@ -111,28 +125,37 @@ def refresh_notebooks(options: argparse.Namespace) -> int:
 def list_records(options: argparse.Namespace) -> int:
     from ganrepro import records
 
-    for record in records.everything():
-        last = record.meta["scores"]["last"]
-        score = f"{last['mean']:.1f} ± {last['se_examples']:.1f} nats"
-        print(f"{record.path}: {record.label}, {last['epoch']} epochs, {score}")
-    return 0
+    return announce(records.everything())
 
 
 def train_records(options: argparse.Namespace) -> int:
-    from ganrepro import records
+    from ganrepro import datasets, records
 
-    for seed in options.seed or [0]:
-        record = records.train_paper(options.dataset, seed, options.device, options.epochs)
-        print(f"{record.path}: {record.meta['epochs']} epochs, {record.meta['scores']['last']['mean']:.1f} nats")
-    return 0
+    parameters.device(options.device)
+    if options.dataset is None and options.seed is None:
+        made = records.train_wanted(options.device, options.epochs)
+    else:
+        data = datasets.load(options.dataset or "mnist")
+        seeds = options.seed or [0]
+        made = itertools.chain.from_iterable(
+            records.train_paper(data, seed, options.device, options.epochs) for seed in seeds
+        )
+    return announce(made)
 
 
 def snapshot_records(options: argparse.Namespace) -> int:
-    from ganrepro import records
+    from ganrepro import datasets, records
 
-    for seed in options.seed or [0]:
-        record = records.snapshot(options.dataset, seed, options.device)
-        print(f"{record.path}: {record.meta['epochs']} epochs, {record.meta['scores']['last']['mean']:.1f} nats")
+    data = datasets.load(options.dataset or "mnist")
+    seeds = options.seed or [0]
+    return announce(itertools.chain.from_iterable(records.snapshot(data, s, options.device) for s in seeds))
+
+
+def announce(made: Iterable[Record]) -> int:
+    for record in made:
+        last = record.meta["scores"]["last"]
+        score = f"{last['mean']:.1f} ± {last['se_examples']:.1f} nats"
+        print(f"{record.path}: {record.label}, {last['epoch']} epochs, {score}", flush=True)
     return 0
 
 
@@ -156,8 +179,7 @@ def doctor(options: argparse.Namespace) -> int:
     print(f"{'repository':<12} {paths.REPOSITORY or 'none: installed without it'}")
     print(f"{'runs':<12} {paths.runs()}")
     print(f"{'data':<12} {os.environ.get('GANREPRO_DATA', 'the default cache folder')}")
-    wanted = ("papermill", "nbformat", "ipykernel", "jupyterlab")
-    missing = [name for name in wanted if importlib.util.find_spec(name) is None]
+    missing = [name for name in NOTEBOOK_PACKAGES if importlib.util.find_spec(name) is None]
     print(f"{'notebooks':<12} {'missing: ' + ', '.join(missing) if missing else 'can be run'}")
     paths.require_writable(paths.runs())
     return 1 if missing else 0

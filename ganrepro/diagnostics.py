@@ -7,6 +7,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from ganrepro import progress
+
 ROWS = 1024
 
 
@@ -31,6 +33,7 @@ def nearest(queries: Tensor, candidates: Tensor, device: torch.device | str | No
     center = candidates.mean(0)  # shorter vectors lose less to rounding
     q, c = (queries - center).to(device), (candidates - center).to(device)
     half_norm = c.square().sum(1) / 2
-    index = torch.cat([(half_norm - block @ c.T).argmin(1).cpu() for block in q.split(ROWS)])
+    blocks = progress.bar(q.split(ROWS), desc="nearest neighbours", unit="block")
+    index = torch.cat([(half_norm - block @ c.T).argmin(1).cpu() for block in blocks])
     distance = (queries.double() - candidates[index].double()).square().sum(1)
     return Neighbours(index, distance)

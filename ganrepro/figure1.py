@@ -66,12 +66,11 @@ def draw(axes: Axes, stage: Stage, title: str = "", optimum: Array | None = None
         axes.plot(x, np.where(mass, optimum, np.nan), color=ACCENT, linewidth=1, label="$D^*$")
     axes.plot(x, np.where(mass, stage.d, np.nan), color=DISCRIMINATOR, linestyle="--", linewidth=2, label="$D$")
     z = x.mean() + stage.z / WIDTH * np.ptp(x) * 0.42
-    for tail, head in zip(z, stage.g, strict=True):
-        arrow = {"arrowstyle": "-|>,head_length=.25,head_width=.1", "linewidth": 0.6, "color": "0.25", "shrinkA": 0, "shrinkB": 0}
-        axes.annotate("", (head, X_LINE), (tail, Z_LINE), arrowprops=arrow)
+    axes.quiver(z, Z_LINE, stage.g - z, np.full(z.shape, X_LINE - Z_LINE), angles="xy", scale_units="xy", scale=1,
+                color="0.25", width=0.004, headwidth=5)  # fmt: skip
     for name, height in (("$x$", X_LINE), ("$z$", Z_LINE)):
         axes.plot(x[[0, -1]], [height, height], color="black", linewidth=0.9)
-        axes.text(x[0], height + 0.02, name, va="bottom", fontsize=11)
+        axes.text(x[0], height, name + " ", ha="right", va="center", fontsize=11)
     axes.set(xlim=x[[0, -1]], ylim=(Z_LINE - 0.05, 1.15), title=title)
     axes.set_axis_off()
 
@@ -88,7 +87,9 @@ def panels(stages: Sequence[Stage], titles: Sequence[str], optima: Sequence[Arra
 
 def animate(stages: Sequence[Stage], titles: Sequence[str], path: Path, per_second: int = 8) -> Path:
     """The stages as a GIF that repeats, under its final name, whole."""
-    figure, axes = plt.subplots(figsize=(4, 3.2))
+    figure = plt.figure(figsize=(4, 3.2))
+    figure.set_layout_engine("none")  # it would be solved anew for every frame
+    axes = figure.add_axes((0.05, 0.02, 0.93, 0.88))
 
     def frame(i: int) -> tuple[()]:
         axes.clear()

@@ -19,6 +19,8 @@ from typing import Any
 
 import torch
 
+from ganrepro import paths
+
 STANDARD = ("dataset", "profile", "seed", "device", "out")
 INJECTED = "# Parameters"  # the first line of the cell that papermill inserts
 NPZ = "a path to an .npz"
@@ -65,10 +67,13 @@ def _parse(source: str) -> Iterator[ast.Assign | ast.AnnAssign]:
 def check(namespace: dict[str, Any]) -> None:
     """Refuse parameters that the notebook does not take; write exact ints for floats such as 1e3 back.
 
-    namespace: the notebook's `globals()`, whose `In` holds the parameter list and what papermill injected.
+    namespace: the notebook's `globals()`, whose `In` holds the parameter list and what papermill injected. Where it
+    holds nothing at all the kernel keeps no history (nbval's does not): nothing was injected, all is as committed.
     Raises ParameterError, a ValueError, that names every wrong parameter, its value and what is allowed.
     """
     cells = [c for c in namespace.get("In", []) if c]
+    if not cells:
+        return
     lists = [declared(c) for c in cells if not c.startswith(INJECTED)]
     allowed = next((found for found in lists if set(STANDARD) <= set(found)), None)
     if allowed is None:
@@ -84,6 +89,12 @@ def check(namespace: dict[str, Any]) -> None:
             values[name] = value_of(parameter, namespace[name])
         except ParameterError as error:
             problems.append(str(error))
+    if not namespace["out"]:
+        try:
+            _check_out(paths.runs() / "out")
+        except ParameterError:
+            moved = "set GANREPRO_RUNS to a folder that is, or give the parameter out"
+            problems.append(f"the runs folder {paths.runs()} cannot be written to; {moved}")
     if problems:
         raise ParameterError("; ".join(dict.fromkeys(problems)))
     namespace.update(values)

@@ -16,6 +16,8 @@ import torch
 from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 
+from ganrepro import progress
+
 DEFAULT_GRID: NDArray[np.float64] = np.logspace(-1, 0, 10)  # the authors' grid: parzen_ll.py
 FINE_GRID: NDArray[np.float64] = np.arange(0.10, 0.3001, 0.005)
 ROWS, COLUMNS = 512, 8192  # one block of distances: 32 MiB in float64
@@ -62,7 +64,7 @@ def log_likelihood(
         raise ValueError(f"sigma = {sigma!r}; expected one finite number above 0, or a sequence of them")
     m, d = s.shape
     out = torch.empty(len(sigmas), len(x), dtype=torch.float64)
-    for rows in range(0, len(x), ROWS):
+    for rows in progress.bar(range(0, len(x), ROWS), desc="Parzen window", unit="block"):
         out[:, rows : rows + ROWS] = _log_sum_exp(s, x[rows : rows + ROWS], sigmas).cpu()
     ll = out.numpy() - np.log(m) - d * np.log(sigmas * np.sqrt(2 * np.pi))[:, None]
     return ll[0] if np.ndim(sigma) == 0 else ll

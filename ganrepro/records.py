@@ -10,6 +10,7 @@ of the stored uint8 samples, so that anyone can recompute them.
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -22,6 +23,7 @@ from ganrepro.recipes import Recipe, for_dataset
 from ganrepro.record import Record, decode, encode
 
 PROFILES = ("auto", "quick", "paper")
+WANTED = (("mnist", range(10)), ("att", range(1)))  # what `make records` trains, most wanted first
 STORED_SAMPLES = 10_000
 QUICK_VALIDATE, PAPER_VALIDATE = 0, 5  # epochs between validation scores
 
@@ -68,30 +70,47 @@ def get_or_train(
     return _train_record(quick, data, "quick", seed, device, train)
 
 
-def train_paper(dataset: str, seed: int = 0, device: str = "auto", epochs: int | None = None) -> Record:
-    """Train a paper record, from its checkpoint where there is one, to `epochs` in all; a longer record stays."""
-    data = datasets.load(dataset)
+def train_wanted(device: str = "auto", epochs: int | None = None) -> Iterator[Record]:
+    """Train every paper record that is missing or shorter than `epochs`, most wanted first."""
+    for dataset, seeds in WANTED:
+        data = datasets.load(dataset)
+        for seed in seeds:
+            yield from train_paper(data, seed, device, epochs)
+
+
+def train_paper(
+    data: datasets.Dataset, seed: int = 0, device: str = "auto", epochs: int | None = None
+) -> Iterator[Record]:
+    """Train a paper record, from its checkpoint where there is one, to `epochs` in all; a longer record stays.
+
+    One record, or one for each fold where folds have models of their own.
+    """
     recipe = for_dataset(data.name, data.shape)
     recipe = recipe.replace(epochs=epochs) if epochs is not None else recipe
-    found = _find_paper(recipe, data, seed)
-    if found and found.meta["epochs"] >= recipe.epochs:
-        return found
-    return _train_record(recipe, data, "paper", seed, device, train=True)
+    for part in _models(data):
+        found = _find_paper(recipe, part, seed)
+        long_enough = found is not None and found.meta["epochs"] >= recipe.epochs
+        yield found if found and long_enough else _train_record(recipe, part, "paper", seed, device, train=True)
 
 
-def snapshot(dataset: str, seed: int = 0, device: str = "auto") -> Record:
+def _models(data: datasets.Dataset) -> list[datasets.Dataset]:
+    """The data sets that one model each is trained on: the folds, or the whole."""
+    return [data.fold(k) for k in range(len(data.folds or []))] if data.model_per_fold else [data]
+
+
+def snapshot(data: datasets.Dataset, seed: int = 0, device: str = "auto") -> Iterator[Record]:
     """The record of a paper training as its checkpoint stands now, labelled with the epochs it has had.
 
     Raises FileNotFoundError where no training has begun.
     """
-    data = datasets.load(dataset)
     recipe = for_dataset(data.name, data.shape)
-    file = checkpoint_folder(recipe, data) / f"seed{seed}.safetensors"
-    if not file.is_file():
-        raise FileNotFoundError(f"there is no checkpoint {file}; `ganrepro records train` begins one")
-    run = training.start(recipe, data, seed, parameters.device(device))
-    checkpoints.load(file, run, data)
-    return write(run, data, "paper", paths.runs() / folder(recipe, data, "paper", seed))
+    for part in _models(data):
+        file = checkpoint_folder(recipe, part) / f"seed{seed}.safetensors"
+        if not file.is_file():
+            raise FileNotFoundError(f"there is no checkpoint {file}; `ganrepro records train` begins one")
+        run = training.start(recipe, part, seed, parameters.device(device))
+        checkpoints.load(file, run, part)
+        yield write(run, part, "paper", paths.runs() / folder(recipe, part, "paper", seed))
 
 
 def everything() -> list[Record]:
@@ -123,7 +142,7 @@ def _find_paper(recipe: Recipe, data: datasets.Dataset, seed: int) -> Record | N
                 f"the record {record.path} was made by another recipe: {record.recipe.difference(recipe)}. "
                 "Move it away, or ask for its own recipe"
             )
-    return found[0] if found else None
+    return max(found, key=lambda record: record.meta["epochs"], default=None)  # of equals, the committed one
 
 
 def _train_record(

@@ -116,7 +116,7 @@ def _distributions(dx: float | None, **given: ArrayLike) -> tuple[list[Array], f
             raise ValueError(f"{name} holds {p.min()}; expected no negative entry")
         mass = p.sum() * cell
         if not abs(mass - 1) <= allowed:
-            hint = "" if dx is None else f" at dx = {dx}: does the grid reach far enough?"
+            hint = "; a density on a grid needs dx" if dx is None else f" at dx = {dx}: does the grid reach far enough?"
             raise ValueError(f"{name} has mass {mass:.8g}; expected 1 within {allowed:g}{hint}")
         arrays[name] = p / mass
     return list(arrays.values()), cell

@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
-from ganrepro import checkpoints, networks, parameters, parzen, scores
+from ganrepro import checkpoints, networks, parameters, parzen, progress, scores
 from ganrepro.algorithm1 import Player, constrain_, draw, minibatches, rates_at, step, steps_in_epoch
 from ganrepro.datasets import Dataset
 from ganrepro.recipes import Recipe
@@ -94,7 +94,7 @@ def start(recipe: Recipe, data: Dataset, seed: int, device: torch.device | str =
 
 def train(
     recipe: Recipe, data: Dataset, *, seeds: Sequence[int] = (0,), device: str = "auto", epochs: int | None = None,
-    validate_every: int = 0, checkpoint_dir: str | Path | None = None, resume: bool = True, progress: bool = True,
+    validate_every: int = 0, checkpoint_dir: str | Path | None = None, resume: bool = True, show_progress: bool = True,
 ) -> list[Run]:  # fmt: skip
     """Train one GAN for each seed, on `data.training`.
 
@@ -108,6 +108,8 @@ def train(
     epochs = recipe.epochs if epochs is None else epochs
     check_arguments(recipe, data, seeds, epochs, validate_every)
     where = parameters.device(device)
+    if where.type == "cuda":
+        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # the same bits every time
     x = data.training.to(where)
     runs = []
     for seed in seeds:
@@ -116,16 +118,15 @@ def train(
         if path and resume and path.exists():
             checkpoints.load(path, run, data)
         steps = steps_in_epoch(recipe, len(x))
-        bar = tqdm(
+        shown = progress.bar(
             total=epochs * steps, initial=min(run.epoch, epochs) * steps, unit="step",
-            desc=f"{recipe.name} seed {seed}",
-            disable=not (progress and progress_wanted()), mininterval=0.5, dynamic_ncols=True,
+            desc=f"{recipe.name} seed {seed}", disable=not show_progress, leave=True,
         )  # fmt: skip
-        with bar:
+        with shown:
             if run.epoch == 0 and not run.progress:
                 run.progress.append(progress_samples(run))
             while run.epoch < epochs:
-                run_epoch(run, x, bar)
+                run_epoch(run, x, shown)
                 if run.epoch in PROGRESS_EPOCHS:
                     run.progress.append(progress_samples(run))
                 if validate_every and (run.epoch % validate_every == 0 or run.epoch == epochs):
@@ -178,11 +179,6 @@ def validate(run: Run, data: Dataset) -> None:
     run.rows[-1]["valid_ll"] = float(curve.max())
     if not earlier or curve.max() > max(earlier):
         run.best_epoch, run.best = run.epoch, run.weights()
-
-
-def progress_wanted() -> bool:
-    """Whether progress bars are shown: not where GANREPRO_PROGRESS is 0, as in notebooks whose outputs are kept."""
-    return os.environ.get("GANREPRO_PROGRESS", "1") != "0"
 
 
 def check_arguments(recipe: Recipe, data: Dataset, seeds: Sequence[int], epochs: int, validate_every: int) -> None:

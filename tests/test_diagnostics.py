@@ -18,7 +18,7 @@ def brute_force(queries, candidates):
 @given(st.integers(1, 12), st.integers(1, 15), st.integers(1, 40), st.integers(0, 999))
 def test_equals_brute_force(n, m, d, seed):
     rng = torch.Generator().manual_seed(seed)
-    queries, candidates = torch.rand(n, d, generator=rng), torch.rand(m, d, generator=rng)
+    queries, candidates = torch.randn(n, d, generator=rng), torch.randn(m, d, generator=rng)
     found, expected = diagnostics.nearest(queries, candidates), brute_force(queries, candidates)
     np.testing.assert_allclose(found.squared_distance.numpy(), expected.min(1), rtol=1e-5, atol=1e-5)
     np.testing.assert_allclose(found.squared_distance.numpy(), expected[range(n), found.index], rtol=1e-12)

@@ -67,12 +67,18 @@ def test_mosaic_leaves_its_pictures_alone():
 
 def test_figure_2_has_the_neighbours_in_a_marked_last_column():
     samples, neighbours = pictures(12, (1, 4, 4)), pictures(3, (1, 4, 4), seed=1)
-    left, right = figures.figure2(samples, neighbours, (1, 4, 4), 4, "Figure 2").axes
-    assert np.array_equal(picture_of(left), figures.mosaic(samples, (1, 4, 4), 4)[..., 0])
-    assert np.array_equal(picture_of(right), figures.mosaic(neighbours, (1, 4, 4), 1)[..., 0])
-    assert (left.get_title(loc="left"), right.get_title(loc="left")) == ("Figure 2", "nearest")
-    (frame,) = [p for p in right.patches if isinstance(p, Rectangle)]
+    (axes,) = figures.figure2(samples, neighbours, (1, 4, 4), 4, "Figure 2").axes
+    sheet, left = picture_of(axes), figures.mosaic(samples, (1, 4, 4), 4)[..., 0]
+    width = left.shape[1]
+    assert np.array_equal(sheet[:, :width], left)
+    assert np.array_equal(sheet[:, -4:], figures.mosaic(neighbours, (1, 4, 4), 1)[..., 0])  # each beside its sample
+    assert sheet.shape[1] > width + 4 and (sheet[:, width:-4] == 1).all()
+    (frame,) = [p for p in axes.patches if isinstance(p, Rectangle)]
+    (x0, y0), (x1, y1) = frame.get_bbox().get_points()
+    assert width - 0.5 < x0 < sheet.shape[1] - 4.5 < sheet.shape[1] - 0.5 < x1  # round the neighbours, no sample
+    assert y0 < -0.5 and y1 > len(sheet) - 0.5
     assert frame.get_edgecolor()[:3] == pytest.approx(plt.matplotlib.colors.to_rgb(figures.ACCENT))
+    assert (axes.get_title(loc="left"), axes.get_title(loc="right")) == ("Figure 2", "nearest")
 
 
 @pytest.mark.parametrize(

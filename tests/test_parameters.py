@@ -219,8 +219,14 @@ def test_nothing_is_written_back_when_anything_is_wrong():
     assert type(namespace["seed"]) is float
 
 
+def test_a_kernel_that_keeps_no_history_can_have_had_nothing_injected():
+    for cells in ([], [""]):  # as under nbval
+        parameters.check({"In": cells})
+
+
 def test_without_its_list_a_check_says_which_cell_to_run():
-    for cells in ([], [""], ["", "x = 1"], ["", "# Parameters\nseed = 1\n"]):
+    injected = parameters.INJECTED + '\ndataset, seed = "mnist", 1\n' + LIST  # all of them, but no list
+    for cells in (["", "x = 1"], ["", "# Parameters\nseed = 1\n"], ["", injected]):
         with pytest.raises(ParameterError, match="run the notebook's first cell, which assigns dataset, profile, seed"):
             parameters.check({"In": cells})
     with pytest.raises(ParameterError, match="no parameter list"):
@@ -254,6 +260,17 @@ def test_out_may_replace_a_file(tmp_path):
     (tmp_path / "row.csv").write_text("old")
     parameters.check(papermill(out=str(tmp_path / "row.csv")))
     assert (tmp_path / "row.csv").read_text() == "old"
+
+
+def test_a_runs_folder_that_cannot_be_written_to_is_refused_unless_out_is_given(tmp_path, monkeypatch):
+    (tmp_path / "file").write_text("kept")
+    monkeypatch.setenv("GANREPRO_RUNS", str(tmp_path / "file" / "runs"))
+    said = message(seed=0)
+    assert f"the runs folder {tmp_path / 'file' / 'runs'} cannot be written to" in said and "GANREPRO_RUNS" in said
+    parameters.check(papermill(out=str(tmp_path / "row.csv")))
+    monkeypatch.setenv("GANREPRO_RUNS", str(tmp_path / "new" / "runs"))
+    parameters.check(papermill(seed=0))
+    assert [p.name for p in tmp_path.iterdir()] == ["file"]
 
 
 # -------------------------------------------------------------------------------------- device

@@ -339,11 +339,6 @@ def test_the_committed_table_is_made_of_the_committed_records(committed):
     assert (paths.results() / "table1.csv").read_text() == fresh, "stale: make results"
 
 
-def test_the_readme_shows_the_committed_records(committed):
-    text = (paths.repository() / "README.md").read_text()
-    assert publish.readme_text(text) == text, "stale: make results"
-
-
 def test_no_committed_number_is_quick_or_a_stand_in_by_another_name(committed):
     table = pd.read_csv(paths.results() / "table1.csv")
     ours = table[table.model == tables.OURS]

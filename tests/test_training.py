@@ -106,7 +106,7 @@ def test_every_epoch_takes_each_example_once_in_a_new_order():
 
 def test_training_learns_and_reports(digits):
     recipe = small(epochs=3)
-    (run,) = training.train(recipe, digits, seeds=[0], device="cpu", validate_every=2, progress=False)
+    (run,) = training.train(recipe, digits, seeds=[0], device="cpu", validate_every=2, show_progress=False)
     curves = run.curves
     assert tuple(curves.columns) == training.CURVES
     assert curves.epoch.tolist() == [1, 2, 3]
@@ -129,15 +129,15 @@ def test_samples_do_not_depend_on_how_many_are_asked_for(digits):
 
 def test_seeds_differ_and_one_seed_repeats(digits):
     recipe = small(epochs=1)
-    a, b = training.train(recipe, digits, seeds=[0, 1], device="cpu", progress=False)
-    (again,) = training.train(recipe, digits, seeds=[0], device="cpu", progress=False)
+    a, b = training.train(recipe, digits, seeds=[0, 1], device="cpu", show_progress=False)
+    (again,) = training.train(recipe, digits, seeds=[0], device="cpu", show_progress=False)
     assert all(torch.equal(p, q) for p, q in zip(a.weights().values(), again.weights().values(), strict=True))
     assert not torch.equal(a.weights()["generator.layers.0.weight"], b.weights()["generator.layers.0.weight"])
 
 
 def test_interrupted_training_reaches_the_same_bits(digits, tmp_path):
     recipe = small(epochs=5)
-    options = {"seeds": [2], "device": "cpu", "progress": False, "validate_every": 2}
+    options = {"seeds": [2], "device": "cpu", "show_progress": False, "validate_every": 2}
     (whole,) = training.train(recipe, digits, **options)
     for epochs in (1, 3, 5):  # three sittings
         (parts,) = training.train(recipe, digits, epochs=epochs, checkpoint_dir=tmp_path, **options)
@@ -154,7 +154,7 @@ from ganrepro import datasets, training
 sys.path.insert(0, {tests!r})
 from test_training import small
 recipe = small(epochs=12)
-options = dict(seeds=[0], device="cpu", checkpoint_dir=sys.argv[1], progress=False)
+options = dict(seeds=[0], device="cpu", checkpoint_dir=sys.argv[1], show_progress=False)
 (run,) = training.train(recipe, datasets.load("digits"), **options)
 from safetensors.torch import save_file
 save_file(run.weights(), sys.argv[2])
@@ -176,7 +176,7 @@ def test_kill_in_mid_training_then_run_again(digits, tmp_path):
     assert checkpoints.read_metadata(checkpoint)["state"]["epoch"] < 12
     assert not (tmp_path / "w.safetensors").exists()
     subprocess.run(command, check=True, timeout=120)
-    (whole,) = training.train(small(epochs=12), digits, seeds=[0], device="cpu", progress=False)
+    (whole,) = training.train(small(epochs=12), digits, seeds=[0], device="cpu", show_progress=False)
     from safetensors.torch import load_file
 
     for name, p in load_file(tmp_path / "w.safetensors").items():
@@ -184,7 +184,7 @@ def test_kill_in_mid_training_then_run_again(digits, tmp_path):
 
 
 def test_checkpoint_of_another_recipe_or_a_damaged_one_is_refused(digits, tmp_path):
-    train = {"seeds": [0], "device": "cpu", "progress": False, "checkpoint_dir": tmp_path, "epochs": 1}
+    train = {"seeds": [0], "device": "cpu", "show_progress": False, "checkpoint_dir": tmp_path, "epochs": 1}
     training.train(small(), digits, **train)
     path = tmp_path / "seed0.safetensors"
     kept = path.read_bytes()
@@ -214,7 +214,7 @@ def test_checkpoint_of_another_recipe_or_a_damaged_one_is_refused(digits, tmp_pa
     ],
 )
 def test_bad_arguments_are_refused_before_any_work(digits, tmp_path, change, message):
-    options = {"seeds": [0], "device": "cpu", "epochs": 1, "progress": False, "checkpoint_dir": tmp_path} | change
+    options = {"seeds": [0], "device": "cpu", "epochs": 1, "show_progress": False, "checkpoint_dir": tmp_path} | change
     with pytest.raises(ValueError, match=message):
         training.train(small(), digits, **options)
     assert not list(tmp_path.iterdir())
@@ -230,7 +230,7 @@ def test_data_that_do_not_fit_are_refused(digits):
 
 def test_divergence_is_an_error_not_a_result(digits):
     with pytest.raises(FloatingPointError, match="diverged in epoch"):
-        training.train(small(learning_rate=1e30), digits, epochs=3, device="cpu", progress=False)
+        training.train(small(learning_rate=1e30), digits, epochs=3, device="cpu", show_progress=False)
 
 
 def test_max_col_norm_holds_from_the_start_and_after_every_step(digits):

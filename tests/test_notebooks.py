@@ -1,0 +1,152 @@
+"""The notebooks as their users run them: papermill from a shell, with parameters good and bad."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import nbformat
+import pytest
+
+from ganrepro import datasets, notebooks
+
+ROOT = Path(__file__).parents[1]
+ALL = [p.name for p in notebooks.find()]
+PICTURES = "image/png"
+
+
+def papermill(tmp_path: Path, notebook: str, *parameters: str, cwd: Path = ROOT / "notebooks", **environment: str):
+    """Run `papermill notebook out.ipynb …` as a user would; the process and the executed notebook's text."""
+    out = tmp_path / "out.ipynb"
+    command = [sys.executable, "-m", "papermill", notebook, str(out), "--no-progress-bar", *parameters]
+    env = {**os.environ, "GANREPRO_RUNS": str(tmp_path / "runs"), **environment}
+    done = subprocess.run(command, cwd=cwd, env=env, capture_output=True, text=True, timeout=280)
+    return done, out
+
+
+def outputs(out: Path) -> list:
+    return [o for c in nbformat.read(out, as_version=4).cells if c.cell_type == "code" for o in c.outputs]
+
+
+def text(out: Path) -> str:
+    return "\n".join(o.get("text", "") + str(o.get("data", {}).get("text/plain", "")) for o in outputs(out))
+
+
+def status() -> str:
+    return subprocess.run(["git", "status", "--porcelain"], cwd=ROOT, capture_output=True, text=True).stdout
+
+
+@pytest.mark.parametrize("notebook", ALL)
+def test_every_notebook_refuses_bad_parameters_before_any_work(tmp_path, notebook):
+    bad = {"dataset": "mnits", "seed": "-1", "profile": "fast", "speling": "1", "device": "tpu"}
+    done, _ = papermill(tmp_path, notebook, *(x for k, v in bad.items() for x in ("-p", k, v)))
+    assert done.returncode != 0
+    for named in ("mnits", "seed = -1", "at least 0", "'fast'", "auto, quick, paper", "'speling'", "tpu"):
+        assert named in done.stderr, named
+    assert not (tmp_path / "runs").exists()
+
+
+def test_03_says_all_that_is_wrong_at_once(tmp_path):
+    given = {"n_samples": "0", "strict": "true", "dataset": "nowhere.npz", "out": "/dev/null/row.csv", "seed": "1.5"}
+    done, _ = papermill(tmp_path, "03_parzen.ipynb", *(x for k, v in given.items() for x in ("-p", k, v)))
+    assert done.returncode != 0
+    for message in ("n_samples = 0; it must be at least 1", "True or False", "no such file", "out = ", "seed = 1.5"):
+        assert message in done.stderr, message
+    assert not (tmp_path / "runs").exists()
+
+
+def test_unwritable_runs_folder_is_met_before_any_work(tmp_path):
+    (tmp_path / "file").write_text("in the way")
+    done, _ = papermill(tmp_path, "04_samples.ipynb", GANREPRO_RUNS=str(tmp_path / "file" / "runs"))
+    assert done.returncode != 0
+    assert "cannot be written to" in done.stderr and "GANREPRO_RUNS" in done.stderr
+
+
+@pytest.mark.parametrize("notebook", ALL)
+def test_a_kernel_without_ganrepro_is_told_what_to_do(notebook, monkeypatch):
+    cells = nbformat.read(ROOT / "notebooks" / notebook, as_version=4).cells
+    check = next(c.source for c in cells if "parameters.check(globals())" in c.source)
+    monkeypatch.setitem(sys.modules, "ganrepro", None)
+    with pytest.raises(ModuleNotFoundError, match="make venv"):
+        exec(check, {})
+
+
+def test_03_on_the_face_stand_in(tmp_path, monkeypatch):
+    """-p dataset tfd, from notebooks/: labelled a stand-in, five folds, and no row of ours is called TFD."""
+    before = status()
+    done, out = papermill(
+        tmp_path, "03_parzen.ipynb", "-p", "dataset", "tfd", "-p", "profile", "quick", GANREPRO_DATA=str(tmp_path)
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    said = text(out)
+    assert "TFD stand-in: AT&T faces" in said
+    assert "(folds)" in said
+    assert any(PICTURES in o.get("data", {}) for o in outputs(out))
+    (csv,) = (tmp_path / "runs/tables").glob("*.csv")
+    rows = [line.split(",") for line in csv.read_text().splitlines()[1:]]
+    labels = {row[1] for row in rows}
+    assert labels == {"TFD", "TFD stand-in: AT&T faces"}
+    assert all("paper, Table 1" in ",".join(row) for row in rows if row[1] == "TFD")
+    assert status() == before
+
+
+def test_03_strict_refuses_the_stand_in_with_instructions(tmp_path):
+    done, _ = papermill(
+        tmp_path, "03_parzen.ipynb", "-p", "dataset", "tfd", "-p", "strict", "True", GANREPRO_DATA=str(tmp_path)
+    )
+    assert done.returncode != 0
+    assert "TFD_48x48.mat" in done.stderr
+    assert not (tmp_path / "runs/quick").exists()
+
+
+def test_03_from_the_root_on_ones_own_pictures(tmp_path):
+    import numpy as np
+
+    rng = np.random.default_rng(0)
+    blobs = (255 * np.exp(-(((np.indices((12, 12))[:, None] - rng.uniform(3, 9, (2, 400, 1, 1))) ** 2).sum(0) / 4)))
+    np.savez(tmp_path / "blobs.npz", images=blobs.astype(np.uint8))
+    row = tmp_path / "row.csv"
+    done, out = papermill(
+        tmp_path, "notebooks/03_parzen.ipynb", "-p", "dataset", str(tmp_path / "blobs.npz"), "-p", "out", str(row),
+        "-p", "n_samples", "1e3", cwd=ROOT,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert "1000 samples" in row.read_text()
+    assert "blobs" in text(out)
+
+
+def test_03_on_fashion_mnist(tmp_path, monkeypatch):
+    monkeypatch.setenv("GANREPRO_OFFLINE", "1")
+    try:
+        datasets.load("fashion-mnist")
+    except datasets.DatasetUnavailable:
+        pytest.skip("the files of Fashion-MNIST are not in the data directory")
+    done, out = papermill(tmp_path, "03_parzen.ipynb", "-p", "dataset", "fashion-mnist", "-p", "n_samples", "2000")
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert "Fashion-MNIST" in text(out)
+    assert "quick profile" in text(out)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("notebook", ALL)
+@pytest.mark.parametrize("dataset", ["digits", "ring", "gaussian1d", "att"])
+def test_every_notebook_on_other_data(tmp_path, notebook, dataset):
+    before = status()
+    done, _ = papermill(tmp_path, notebook, "-p", "dataset", dataset)
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert status() == before
+
+
+def test_reproduce_refuses_before_it_runs_anything(tmp_path, monkeypatch, capsys):
+    from ganrepro import cli
+
+    monkeypatch.setenv("GANREPRO_RUNS", str(tmp_path / "runs"))
+    for arguments, message in (
+        (["-p", "speed", "9"], "no parameter 'speed'"),
+        (["-p", "n_samples", "0"], "at least 1"),
+        (["--only", "77"], "no notebook starts with '77'"),
+        (["--only", "02", "-p", "n_samples", "5"], "no parameter 'n_samples'"),
+    ):
+        assert cli.main(["reproduce", *arguments]) == 2
+        assert message in capsys.readouterr().err
+    assert not (tmp_path / "runs").exists()
