@@ -72,7 +72,7 @@ def check(namespace: dict[str, Any]) -> None:
     Raises ParameterError, a ValueError, that names every wrong parameter, its value and what is allowed.
     """
     cells = [c for c in namespace.get("In", []) if c]
-    if not cells:
+    if "In" in namespace and not cells:
         return
     lists = [declared(c) for c in cells if not c.startswith(INJECTED)]
     allowed = next((found for found in lists if set(STANDARD) <= set(found)), None)
