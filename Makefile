@@ -11,7 +11,7 @@ TORCH = 2.13.0
 unexport MPLBACKEND
 
 .DEFAULT_GOAL := help
-.PHONY: help venv reproduce test test-all check notebooks records results lock clean
+.PHONY: help venv reproduce test test-all check notebooks records results bench lock clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -88,6 +88,9 @@ notebooks: venv ## execute the notebooks in place, to commit them with fresh out
 
 records: venv ## train the paper records that are missing (resumes; uses a GPU where there is one)
 	@$(BIN)/ganrepro records train $(ARGS)
+
+bench: venv ## measure speed against peers and the limit, some ten minutes, and store it in results/benchmarks
+	@$(BIN)/python -m benchmarks
 
 results: venv ## copy finished paper records into results/ and rebuild tables, figures and README from them
 	@$(BIN)/ganrepro results $(ARGS)
