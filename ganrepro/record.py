@@ -46,28 +46,29 @@ class Record:
         return pd.read_csv(self.path / "curves.csv")
 
     @cached_property
-    def _arrays(self) -> dict[str, NDArray[Any]]:
+    def arrays(self) -> dict[str, NDArray[Any]]:
+        """samples.npz as it is stored: uint8 samples and progress, z, and lo and hi where samples are unbounded."""
         return _read_npz(self.path / "samples.npz", {"samples", "z", "progress"})
 
     @property
     def samples(self) -> NDArray[np.float32]:
         """(n, d) float32 in data space, as they are stored: uint8 / 255, or lo + (hi - lo) uint8 / 255."""
-        return decode(self._arrays, "samples")
+        return decode(self.arrays, "samples")
 
     @property
     def progress(self) -> NDArray[np.float32]:
         """(k, 100, d): the same 100 points of z at `meta["progress_epochs"]`."""
-        return decode(self._arrays, "progress")
+        return decode(self.arrays, "progress")
 
     @property
     def best_samples(self) -> NDArray[np.float32]:
         """(n, d) of the best epoch by validation score: `samples` itself where that was the last."""
-        return decode(self._arrays, "best_samples" if "best_samples" in self._arrays else "samples")
+        return decode(self.arrays, "best_samples" if "best_samples" in self.arrays else "samples")
 
     @property
     def z(self) -> NDArray[np.float32]:
         """(64, z_dim): the noise of the first 64 samples."""
-        return self._arrays["z"]
+        return self.arrays["z"]
 
     @property
     def ll(self) -> NDArray[np.float64]:
@@ -96,7 +97,7 @@ class Record:
         file = self.path / "weights.safetensors"
         if not file.exists():
             raise FileNotFoundError(f"{file} is not there: weights are committed for MNIST seed 0 only; train this one")
-        net = build(self.recipe, torch.Generator())
+        net = build(self.recipe.at(self.meta["epochs"]), torch.Generator())
         try:
             state = {k.removeprefix(prefix): v for k, v in load_file(file).items() if k.startswith(prefix)}
         except SafetensorError as error:
@@ -106,10 +107,14 @@ class Record:
 
 
 def encode(arrays: dict[str, torch.Tensor], bounded: bool) -> dict[str, NDArray[Any]]:
-    """uint8 of arrays in [0, 1]; of unbounded ones too, with lo and hi of the affine map that brings them back."""
-    lo = 0.0 if bounded else min(float(a.min()) for a in arrays.values())
-    hi = 1.0 if bounded else max(float(a.max()) for a in arrays.values())
-    unit = {k: ((a - lo) / (hi - lo)).mul(255).round().to(torch.uint8).numpy() for k, a in arrays.items()}
+    """uint8 of arrays in [0, 1]; of unbounded ones too, with lo and hi of the affine map that brings them back.
+
+    The range is that of what is judged: `progress`, which begins with an untrained G's far larger values, is cut to it.
+    """
+    judged = [a for k, a in arrays.items() if k != "progress"]
+    lo = 0.0 if bounded else min(float(a.min()) for a in judged)
+    hi = 1.0 if bounded else max(float(a.max()) for a in judged)
+    unit = {k: ((a.clamp(lo, hi) - lo) / (hi - lo)).mul(255).round().to(torch.uint8).numpy() for k, a in arrays.items()}
     return unit if bounded else unit | {"lo": np.array(lo, np.float32), "hi": np.array(hi, np.float32)}
 
 
