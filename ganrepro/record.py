@@ -109,19 +109,34 @@ class Record:
 def encode(arrays: dict[str, torch.Tensor], bounded: bool) -> dict[str, NDArray[Any]]:
     """uint8 of arrays in [0, 1]; of unbounded ones too, with lo and hi of the affine map that brings them back.
 
-    The range is that of what is judged: `progress`, which begins with an untrained G's far larger values, is cut to it.
+    `progress` has a map of its own: it begins with an untrained G, whose range would leave the rest few of the levels.
     """
-    judged = [a for k, a in arrays.items() if k != "progress"]
-    lo = 0.0 if bounded else min(float(a.min()) for a in judged)
-    hi = 1.0 if bounded else max(float(a.max()) for a in judged)
-    unit = {k: ((a.clamp(lo, hi) - lo) / (hi - lo)).mul(255).round().to(torch.uint8).numpy() for k, a in arrays.items()}
-    return unit if bounded else unit | {"lo": np.array(lo, np.float32), "hi": np.array(hi, np.float32)}
+    if bounded:
+        return {k: _levels(a, 0.0, 1.0) for k, a in arrays.items()}
+    stored: dict[str, NDArray[Any]] = {}
+    for prefix, part in _by_map(arrays).items():
+        lo, hi = min(float(a.min()) for a in part.values()), max(float(a.max()) for a in part.values())
+        stored |= {k: _levels(a, lo, hi) for k, a in part.items()}
+        stored |= {f"{prefix}lo": np.array(lo, np.float32), f"{prefix}hi": np.array(hi, np.float32)}
+    return stored
 
 
 def decode(stored: dict[str, NDArray[Any]], key: str) -> NDArray[np.float32]:
     """What `encode` was given, to within its rounding: (…, d) float32 in data space."""
     unit: NDArray[np.float32] = stored[key].astype(np.float32) / np.float32(255)
-    return stored["lo"] + (stored["hi"] - stored["lo"]) * unit if "lo" in stored else unit
+    prefix = f"{key}_" if f"{key}_lo" in stored else ""
+    lo, hi = stored.get(f"{prefix}lo"), stored.get(f"{prefix}hi")
+    return unit if lo is None or hi is None else lo + (hi - lo) * unit
+
+
+def _by_map(arrays: dict[str, torch.Tensor]) -> dict[str, dict[str, torch.Tensor]]:
+    """The arrays that share an affine map, by the prefix of its lo and hi."""
+    parts = {"": {k: a for k, a in arrays.items() if k != "progress"}}
+    return parts | ({"progress_": {"progress": arrays["progress"]}} if "progress" in arrays else {})
+
+
+def _levels(a: torch.Tensor, lo: float, hi: float) -> NDArray[np.uint8]:
+    return ((a - lo) / (hi - lo)).mul(255).round().to(torch.uint8).numpy()
 
 
 def _damaged(path: Path, error: Exception) -> ValueError:
