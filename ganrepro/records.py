@@ -19,7 +19,7 @@ from safetensors.torch import save_file
 
 from ganrepro import checkpoints, datasets, networks, parameters, paths, provenance, scores, training
 from ganrepro.algorithm1 import steps_in_epoch
-from ganrepro.recipes import OWN, RECIPES, Recipe, for_dataset, made_for
+from ganrepro.recipes import OWN, Recipe, for_dataset, made_for
 from ganrepro.record import Record, decode, encode
 
 PROFILES = ("auto", "quick", "paper")
@@ -33,9 +33,7 @@ QUICK_VALIDATE, PAPER_VALIDATE = 0, 5  # epochs between validation scores
 
 def folder(recipe: Recipe, data: datasets.Dataset, profile: str, seed: int) -> Path:
     """Where a record lies below its root. A changed recipe has a folder of its own, marked by its checksum."""
-    standard = for_dataset(data.name, data.shape)
-    if recipe.name != standard.name and recipe.name in RECIPES:  # asked for in place of the data set's own
-        standard = for_dataset(data.name, data.shape, recipe.name)
+    standard = _standard(recipe.name, data)
     standard = standard.quick(len(data.training)) if profile == "quick" else standard
     same = recipe.same_but_length(standard) if profile == "paper" else recipe == standard
     name = recipe.name if same else f"{recipe.name}~{recipe.checksum()}"
@@ -43,6 +41,15 @@ def folder(recipe: Recipe, data: datasets.Dataset, profile: str, seed: int) -> P
         name += f"@{data.name}"
     below = Path(profile, name, f"seed{seed}")
     return below / f"fold{data.fold_index}" if data.model_per_fold else below
+
+
+def _standard(name: str, data: datasets.Dataset) -> Recipe:
+    """The unchanged recipe of this name at the data's size; where there is none, the data set's own."""
+    own = for_dataset(data.name, data.shape)
+    try:
+        return own if name == own.name else for_dataset(data.name, data.shape, name)
+    except ValueError:  # a name of the user's own, or a recipe for another shape
+        return own
 
 
 def get_or_train(
