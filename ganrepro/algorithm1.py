@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import NamedTuple
 
 import torch
@@ -28,30 +29,45 @@ class Draws(NamedTuple):
 
 
 class Rates(NamedTuple):
-    """Learning rate and momentum of one step: numbers, or 0-d tensors on the device."""
+    """Learning rate and momentum of one step: 0-d tensors, so that a captured step can be given new ones."""
 
-    lr: float | Tensor
-    momentum: float | Tensor
+    lr: Tensor
+    momentum: Tensor
 
 
 @dataclass
 class Player:
-    """One player's network, its parameters and its momentum buffers, by name."""
+    """One player's network, its parameters and its momentum buffers, by name; or those of R alike ones, stacked."""
 
     net: torch.nn.Module
     theta: dict[str, Tensor]
     velocity: dict[str, Tensor]
+    stacked: bool = False
 
     @classmethod
     def of(cls, net: torch.nn.Module) -> Player:
         theta: dict[str, Tensor] = dict(net.named_parameters())
         return cls(net, theta, {name: torch.zeros_like(p) for name, p in theta.items()})
 
+    @classmethod
+    def together(cls, players: Sequence[Player]) -> Player:
+        """One player that moves all of them: from now on their tensors are slices of its own, (R, ...)."""
+        theta = {k: torch.stack([p.theta[k].detach() for p in players]).requires_grad_() for k in players[0].theta}
+        velocity = {k: torch.stack([p.velocity[k] for p in players]) for k in theta}
+        for r, player in enumerate(players):
+            for k in theta:
+                player.theta[k].data, player.velocity[k] = theta[k].data[r], velocity[k][r]
+        return cls(players[0].net, theta, velocity, stacked=True)
+
     def __call__(self, *inputs: object) -> Tensor:
+        """The network's answer; of R stacked ones to inputs (R, ...)."""
+        if self.stacked:
+            return torch.func.vmap(partial(functional_call, self.net))(self.theta, inputs)
         return functional_call(self.net, self.theta, inputs)
 
     def gradients(self, loss: Tensor, retain_graph: bool = False) -> tuple[Tensor, ...]:
-        return torch.autograd.grad(loss, list(self.theta.values()), retain_graph=retain_graph)
+        """Those of each parameter. loss: one number, or R of which each depends on its own replicate alone."""
+        return torch.autograd.grad(loss.sum(), list(self.theta.values()), retain_graph=retain_graph)
 
 
 def draw(recipe: Recipe, sizes: Sequence[int], rng: torch.Generator, dtype: torch.dtype = torch.float32) -> list[Draws]:
@@ -71,6 +87,7 @@ def step(
 ) -> Tensor:
     """One step of G, and of D one on each minibatch (n, d), in place. Returns (4,): d_loss, g_loss, D(x), D(G(z)).
 
+    With R stacked players, minibatches and draws, it moves each of them: then it takes (R, n, d) and returns (4, R).
     Depends on its arguments alone, changes `g` and `d` alone, and never reads a number back to the host.
     "simultaneous" (the authors' code): both players move from one minibatch, z and set of dropout masks.
     "alternating" (Algorithm 1): k moves of D, then one of G on fresh z.
@@ -98,7 +115,7 @@ def step(
 def descend_(recipe: Recipe, player: Player, gradients: Sequence[Tensor], rates: Rates) -> None:
     """v <- momentum v - lr g; theta <- theta + v; then the norm constraint, where the recipe has one."""
     for theta, v, gradient in zip(player.theta.values(), player.velocity.values(), gradients, strict=True):
-        theta.add_(v.mul_(rates.momentum).sub_(gradient.mul_(rates.lr)))
+        theta.add_(v.mul_(rates.momentum).addcmul_(gradient, rates.lr, value=-1))
     constrain_(recipe, player)
 
 
@@ -121,14 +138,15 @@ def rates_at(recipe: Recipe, epoch: int, batch: int) -> Rates:
     lr = max(recipe.learning_rate / recipe.learning_rate_decay**batch, recipe.learning_rate_floor)
     start, end = recipe.momentum
     grown = min(1.0, (epoch - 1) / max(1, recipe.momentum_epochs - 1))
-    return Rates(lr, start + (end - start) * grown)
+    rates = torch.tensor([lr, start + (end - start) * grown], dtype=torch.float64)
+    return Rates(*rates.unbind())
 
 
 def minibatches(recipe: Recipe, x: Tensor, rng: torch.Generator) -> Iterator[list[Tensor]]:
     """Groups of up to k minibatches, in a fresh random order: what each step takes."""
     order = torch.randperm(len(x), generator=rng, device=rng.device).split(recipe.batch_size)
     for first in range(0, len(order), recipe.k):
-        yield [x[rows] for rows in order[first : first + recipe.k]]
+        yield [x.index_select(0, rows) for rows in order[first : first + recipe.k]]
 
 
 def steps_in_epoch(recipe: Recipe, n: int) -> int:

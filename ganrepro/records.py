@@ -17,7 +17,7 @@ import numpy as np
 import torch
 from safetensors.torch import save_file
 
-from ganrepro import checkpoints, datasets, networks, parameters, paths, provenance, scores, training
+from ganrepro import checkpoints, datasets, networks, parameters, paths, provenance, scores, speed, training
 from ganrepro.algorithm1 import steps_in_epoch
 from ganrepro.recipes import OWN, Recipe, for_dataset, made_for
 from ganrepro.record import Record, decode, encode
@@ -189,6 +189,8 @@ def _train_record(
         recipe, data, seeds=(seed,), device=device, checkpoint_dir=checkpoint_dir,
         validate_every=PAPER_VALIDATE if profile == "paper" else QUICK_VALIDATE,
     )  # fmt: skip
+    seconds = max(run.curves.seconds.sum(), 1e-9)
+    print(f"trained {recipe.name} on {data.label}: {speed.report(recipe, int(run.curves.step.max()), seconds, device)}")
     return write(run, data, profile, path)
 
 

@@ -21,6 +21,7 @@ from tqdm import tqdm
 from ganrepro import checkpoints, networks, parameters, parzen, progress, scores
 from ganrepro.algorithm1 import Player, constrain_, draw, minibatches, rates_at, step, steps_in_epoch
 from ganrepro.datasets import Dataset, prepare
+from ganrepro.lockstep import Lockstep
 from ganrepro.recipes import Recipe
 
 CURVES = ("epoch", "step", "d_loss", "g_loss", "d_real", "d_fake", "valid_ll", "lr", "momentum", "seconds")
@@ -50,6 +51,7 @@ class Run:
     progress: list[Tensor] = field(default_factory=list)  # samples (100, d) of fixed z at PROGRESS_EPOCHS
     best_epoch: int = 0
     best: dict[str, Tensor] = field(default_factory=dict)  # weights at best_epoch, as `weights` gives them
+    next_checkpoint: float = 0.0  # on a GPU: by the monotonic clock, when writing will have taken a tenth of the time
 
     @property
     def generator(self) -> torch.nn.Module:
@@ -75,10 +77,13 @@ class Run:
         generator.load_state_dict(state)
         return generator.to(self.rng.device)
 
-    def begin_stage(self, epoch: int) -> None:
-        """The second stage, if it begins with this epoch: G deepened, a fresh D, momentum and schedules anew."""
+    def begin_stage(self, epoch: int) -> bool:
+        """The second stage, if it begins with this epoch: G deepened, a fresh D, momentum and schedules anew.
+
+        Returns whether it began: then the players are new ones.
+        """
         if self.recipe.second_stage is None or epoch != self.recipe.second_stage.after + 1:
-            return
+            return False
         recipe, init = self.recipe.at(epoch), random_state(self.seed, SEED_STAGE)
         assert isinstance(self.g.net, networks.Generator)
         self.g.net.deepen(recipe, init)
@@ -87,6 +92,7 @@ class Run:
         self.batch = 0
         constrain_(recipe, self.g)
         constrain_(recipe, self.d)
+        return True
 
     def weights(self) -> dict[str, Tensor]:
         """Copies of all parameters on the CPU, named generator.* and discriminator.*"""
@@ -108,6 +114,7 @@ def start(recipe: Recipe, data: Dataset, seed: int, device: torch.device | str =
 def train(
     recipe: Recipe, data: Dataset, *, seeds: Sequence[int] = (0,), device: str = "auto", epochs: int | None = None,
     validate_every: int = 0, checkpoint_dir: str | Path | None = None, resume: bool = True, show_progress: bool = True,
+    lockstep: bool | None = None,
 ) -> list[Run]:  # fmt: skip
     """Train one GAN for each seed, on `data.training` as the recipe sees it (`datasets.prepare`).
 
@@ -115,7 +122,10 @@ def train(
     where the recipe says, whatever their number.
     validate_every: score 10,000 samples on validation data every so many epochs, and at the last; 0 is never.
     checkpoint_dir: holds seed<k>.safetensors, rewritten after every epoch; with resume, training goes on from there,
-    to the same bits as if it had never stopped.
+    to the same bits as if it had never stopped. On a GPU, where an epoch takes less time than a checkpoint, some epochs
+    get none, so that writing takes a tenth of the time.
+    lockstep: move all seeds by one step, captured as a CUDA graph on a GPU; None: there yes, on a CPU no, where one
+    after another is faster.
     Raises ValueError for arguments out of range, data that do not fit the recipe or fill one minibatch, and a
     checkpoint of another recipe or other data; FloatingPointError when a loss is no longer finite.
     """
@@ -125,58 +135,77 @@ def train(
     if where.type == "cuda":
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # the same bits every time
     x = data.training.to(where)
-    runs = []
-    for seed in seeds:
-        run = start(recipe, data, seed, where)
-        path = None if checkpoint_dir is None else Path(checkpoint_dir) / f"seed{seed}.safetensors"
-        if path and resume and path.exists():
-            checkpoints.load(path, run, data)
-        steps = steps_in_epoch(recipe, len(x))
+    runs = [start(recipe, data, seed, where) for seed in seeds]
+    files = {seed: Path(checkpoint_dir) / f"seed{seed}.safetensors" for seed in seeds} if checkpoint_dir else {}
+    for run in runs:
+        if resume and run.seed in files and files[run.seed].exists():
+            checkpoints.load(files[run.seed], run, data)
+        if run.epoch == 0 and not run.progress:
+            run.progress.append(progress_samples(run))
+    together = where.type == "cuda" if lockstep is None else lockstep
+    steps = steps_in_epoch(recipe, len(x))
+    for team in teams(runs) if together else [[run] for run in runs]:
+        done = min(team[0].epoch, epochs)
         shown = progress.bar(
-            total=epochs * steps, initial=min(run.epoch, epochs) * steps, unit="step",
-            desc=f"{recipe.name} seed {seed}", disable=not show_progress, leave=True,
+            total=epochs * steps * len(team), initial=done * steps * len(team), unit="step", leave=True,
+            desc=f"{recipe.name} seed {', '.join(str(run.seed) for run in team)}", disable=not show_progress,
         )  # fmt: skip
+        mover: Lockstep | None = None
         with shown:
-            if run.epoch == 0 and not run.progress:
-                run.progress.append(progress_samples(run))
-            while run.epoch < epochs:
-                run.begin_stage(run.epoch + 1)
-                run_epoch(run, x, shown)
-                if run.epoch in PROGRESS_EPOCHS:
-                    run.progress.append(progress_samples(run))
-                if validate_every and (run.epoch % validate_every == 0 or run.epoch == epochs):
-                    validate(run, data)
-                if path:
-                    checkpoints.save(path, run, data)
-        runs.append(run)
+            while team[0].epoch < epochs:
+                begun = [run.begin_stage(run.epoch + 1) for run in team]
+                if together and (mover is None or any(begun)):
+                    mover = Lockstep(recipe, [(r.g, r.d) for r in team], [r.rng for r in team], x)
+                run_epoch(team, x, shown, mover)
+                for run in team:
+                    if run.epoch in PROGRESS_EPOCHS:
+                        run.progress.append(progress_samples(run))
+                    if validate_every and (run.epoch % validate_every == 0 or run.epoch == epochs):
+                        validate(run, data)
+                    due = where.type == "cpu" or run.epoch == epochs or time.monotonic() >= run.next_checkpoint
+                    if run.seed in files and due:
+                        began = time.monotonic()
+                        checkpoints.save(files[run.seed], run, data)
+                        run.next_checkpoint = 10 * time.monotonic() - 9 * began
     return runs
 
 
-def run_epoch(run: Run, x: Tensor, bar: tqdm | None = None) -> None:
-    """One pass over x (n, d) in a fresh order; the last, smaller minibatch is kept."""
-    began, recipe, epoch = time.perf_counter(), run.recipe, run.epoch + 1
-    total, steps = torch.zeros(4, device=x.device), 0
-    for batches in minibatches(recipe, x, run.rng):
-        rates = rates_at(recipe, epoch, run.batch)
-        total += step(recipe, run.g, run.d, batches, draw(recipe, [len(b) for b in batches], run.rng), rates)
-        run.batch += len(batches)
+def teams(runs: Sequence[Run]) -> list[list[Run]]:
+    """Those that have had the same number of epochs can go on in lockstep."""
+    return [[run for run in runs if run.epoch == epoch] for epoch in sorted({run.epoch for run in runs})]
+
+
+def run_epoch(team: Sequence[Run], x: Tensor, bar: tqdm | None = None, lockstep: Lockstep | None = None) -> None:
+    """One pass over x (n, d), in an order of its own for each run: one run alone, or several in lockstep."""
+    began, recipe, epoch = time.perf_counter(), team[0].recipe, team[0].epoch + 1
+    means = lockstep.epoch(epoch, team[0].batch, bar) if lockstep else alone(team[0], x, bar)[:, None]
+    seconds = (time.perf_counter() - began) / len(team)
+    for run, own in zip(team, means.T.tolist(), strict=True):
+        if not all(math.isfinite(v) for v in own):
+            raise FloatingPointError(
+                f"training of {recipe.name}, seed {run.seed}, diverged in epoch {epoch}: losses {own[0]}, {own[1]}"
+            )
+        run.epoch, run.batch = epoch, run.batch + math.ceil(len(x) / recipe.batch_size)
+        rates = rates_at(recipe, epoch, run.batch - 1)
+        done = int(run.rows[-1]["step"]) if run.rows else 0
+        row = [epoch, done + steps_in_epoch(recipe, len(x)), *own, math.nan, *map(float, rates), seconds]
+        run.rows.append(dict(zip(CURVES, row, strict=True)))
+    if bar is not None:
+        d_loss, g_loss, d_real, d_fake = means.mean(1).tolist()
+        bar.set_postfix_str(f"epoch {epoch} L_D {d_loss:.3f} L_G {g_loss:.3f} D(x) {d_real:.2f} D(G(z)) {d_fake:.2f}")
+
+
+def alone(run: Run, x: Tensor, bar: tqdm | None = None) -> Tensor:
+    """The steps of one epoch of one run: the means (4,) of what `step` returns. The last, smaller minibatch is kept."""
+    total, steps, batch = torch.zeros(4, device=x.device), 0, run.batch
+    for batches in minibatches(run.recipe, x, run.rng):
+        draws = draw(run.recipe, [len(b) for b in batches], run.rng)
+        total += step(run.recipe, run.g, run.d, batches, draws, rates_at(run.recipe, run.epoch + 1, batch))
+        batch += len(batches)
         steps += 1
         if bar is not None:
             bar.update()
-    means = (total / steps).tolist()
-    if not all(math.isfinite(v) for v in means):
-        raise FloatingPointError(
-            f"training of {recipe.name}, seed {run.seed}, diverged in epoch {epoch}: losses {means[0]}, {means[1]}"
-        )
-    run.epoch = epoch
-    seconds = time.perf_counter() - began
-    done = int(run.rows[-1]["step"]) if run.rows else 0
-    row = [epoch, done + steps, *means, math.nan, float(rates.lr), float(rates.momentum), seconds]
-    run.rows.append(dict(zip(CURVES, row, strict=True)))
-    if bar is not None:
-        bar.set_postfix_str(
-            f"epoch {epoch} L_D {means[0]:.3f} L_G {means[1]:.3f} D(x) {means[2]:.2f} D(G(z)) {means[3]:.2f}"
-        )
+    return total / steps
 
 
 def progress_samples(run: Run) -> Tensor:
@@ -220,7 +249,7 @@ def estimate_seconds(recipe: Recipe, data: Dataset, device: str = "auto", epochs
     where = parameters.device(device)
     scratch, data = start(recipe, data, 0, where), prepare(data, recipe)
     x = data.training[: 12 * recipe.batch_size * recipe.k].to(where)
-    run_epoch(scratch, x[: 2 * recipe.batch_size * recipe.k])  # warm up
-    run_epoch(scratch, x)
+    run_epoch([scratch], x[: 2 * recipe.batch_size * recipe.k])  # warm up
+    run_epoch([scratch], x)
     per_step = scratch.rows[-1]["seconds"] / steps_in_epoch(recipe, len(x))
     return per_step * steps_in_epoch(recipe, len(data.training)) * (recipe.epochs if epochs is None else epochs)

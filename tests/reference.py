@@ -34,12 +34,12 @@ class Reference:
         m1, m2, m3 = masks
         (w1, b1), (w2, b2), (w3, b3) = self.d
         x1 = x * m1
-        p1 = (x1 @ w1.T + b1).reshape(len(x), -1, self.pieces)
-        i1 = p1.argmax(-1)
-        x2 = np.take_along_axis(p1, i1[..., None], -1)[..., 0] * m2
-        p2 = (x2 @ w2.T + b2).reshape(len(x), -1, self.pieces)
-        i2 = p2.argmax(-1)
-        x3 = np.take_along_axis(p2, i2[..., None], -1)[..., 0] * m3
+        p1 = (x1 @ w1.T + b1).reshape(len(x), self.pieces, -1)
+        i1 = p1.argmax(1)
+        x2 = np.take_along_axis(p1, i1[:, None], 1)[:, 0] * m2
+        p2 = (x2 @ w2.T + b2).reshape(len(x), self.pieces, -1)
+        i2 = p2.argmax(1)
+        x3 = np.take_along_axis(p2, i2[:, None], 1)[:, 0] * m3
         return (x3 @ w3.T + b3)[:, 0], (masks, x1, i1, x2, i2, x3)
 
     def judge_backward(self, dl, kept):
@@ -49,13 +49,13 @@ class Reference:
         n = len(dl)
         dw3, db3 = dl[None] @ x3, np.array([dl.sum()])
         dh2 = (dl[:, None] * w3) * m3
-        dp2 = np.zeros((n, dh2.shape[1], self.pieces))
-        np.put_along_axis(dp2, i2[..., None], dh2[..., None], -1)
+        dp2 = np.zeros((n, self.pieces, dh2.shape[1]))
+        np.put_along_axis(dp2, i2[:, None], dh2[:, None], 1)
         dp2 = dp2.reshape(n, -1)
         dw2, db2 = dp2.T @ x2, dp2.sum(0)
         dh1 = (dp2 @ w2) * m2
-        dp1 = np.zeros((n, dh1.shape[1], self.pieces))
-        np.put_along_axis(dp1, i1[..., None], dh1[..., None], -1)
+        dp1 = np.zeros((n, self.pieces, dh1.shape[1]))
+        np.put_along_axis(dp1, i1[:, None], dh1[:, None], 1)
         dp1 = dp1.reshape(n, -1)
         dw1, db1 = dp1.T @ x1, dp1.sum(0)
         return [(dw1, db1), (dw2, db2), (dw3, db3)], (dp1 @ w1) * m1

@@ -205,3 +205,10 @@ def test_notebook_has_no_metadata_of_one_run(notebook):
     assert "papermill" not in notebook["metadata"]
     stale = {key for cell in notebook["cells"] for key in cell["metadata"]} & {"papermill", "execution", "ExecuteTime"}
     assert not stale, f"{stale} changes with every run; make notebooks"
+
+
+def test_no_cell_holds_a_control_character():
+    """What a broken escape leaves behind: "\\frac" read as a form feed and "rac"."""
+    for path in (ROOT / "notebooks").glob("*.ipynb"):
+        for cell in json.loads(path.read_text())["cells"]:
+            assert not re.search(r"[\x00-\x08\x0b-\x1f]", "".join(cell["source"])), path.name

@@ -291,7 +291,7 @@ def test_start_values_are_a_function_of_the_random_state_alone():
 
 
 @given(st.integers(1, 5), st.integers(1, 6), st.integers(1, 7), st.integers(0, 99))
-def test_maxout_is_the_maximum_over_consecutive_pieces(pieces, units, inputs, seed):
+def test_maxout_is_the_maximum_over_its_pieces(pieces, units, inputs, seed):
     layer = networks.Dense(inputs, Layer(units, "maxout", 1.0, pieces=pieces), rng(seed))
     torch.nn.init.normal_(layer.bias, generator=rng(seed + 1))
     x = torch.randn(4, inputs, generator=rng(seed + 2))
@@ -300,7 +300,7 @@ def test_maxout_is_the_maximum_over_consecutive_pieces(pieces, units, inputs, se
     expected = np.empty((4, units))
     for n in range(4):
         for u in range(units):
-            own = range(u * pieces, (u + 1) * pieces)
+            own = range(u, pieces * units, units)
             expected[n, u] = max(float(w[j].astype(np.float64) @ x[n].numpy() + b[j]) for j in own)
     np.testing.assert_allclose(layer(x).detach().numpy(), expected, rtol=1e-5, atol=1e-5)
 

@@ -71,7 +71,7 @@ def kept(digits, tmp_path_factory):
     (run,) = training.train(small(epochs=2), digits, seeds=[3], device="cpu", validate_every=1)
     best = run.weights()
     for _ in range(2):
-        training.run_epoch(run, digits.train)
+        training.run_epoch([run], digits.train)
     run.best_epoch, run.best = 2, best
     run.rows[-1]["valid_ll"] = run.rows[1]["valid_ll"] - 1
     path = tmp_path_factory.mktemp("kept") / "paper/mnist@digits/seed3"

@@ -78,7 +78,7 @@ def test_the_second_stage_puts_fresh_layers_before_the_trained_ones_and_begins_a
     assert list(first.g.theta) == [name for name, _ in first.g.net.named_parameters()] and first.batch == 0
     for player in (first.g, first.d):
         assert all(w.norm(dim=1).max() <= 0.9 + 1e-6 for n, w in player.theta.items() if n.endswith("weight"))
-    training.run_epoch(first, digits.train)
+    training.run_epoch([first], digits.train)
     assert all(v.any() for player in (first.g, first.d) for v in player.velocity.values())  # all of it is trained
 
 
@@ -108,6 +108,19 @@ def test_a_training_of_two_stages_resumes_to_the_same_bits(digits, tmp_path, sit
     assert all(torch.equal(p, q) for p, q in zip(whole.progress, parts.progress, strict=True))
 
 
+@pytest.mark.parametrize("recipe", [staged(), convolutional()], ids=["two stages", "convolutions"])
+def test_lockstep_goes_over_the_boundary_and_through_convolutions(digits, tmp_path, recipe):
+    options = OPTIONS | {"seeds": [0, 1], "lockstep": True}
+    whole = training.train(recipe, digits, **options)
+    for epochs in (2, recipe.epochs):
+        parts = training.train(recipe, digits, epochs=epochs, checkpoint_dir=tmp_path, **options)
+    alone = training.train(recipe, digits, **OPTIONS | {"seeds": [0, 1]})
+    for a, b, c in zip(whole, parts, alone, strict=True):
+        assert all(torch.equal(p, b.weights()[k]) for k, p in a.weights().items())  # resumed: to the same bits
+        assert a.weights().keys() == c.weights().keys()
+        np.testing.assert_allclose(a.curves.d_loss, c.curves.d_loss, rtol=1e-3)  # together or alone: to rounding
+
+
 def test_a_training_that_stops_in_its_first_stage_is_the_recipe_without_a_second(digits):
     (short,) = training.train(staged(), digits, epochs=AFTER, **OPTIONS)
     (plain,) = training.train(staged(second_stage=None, epochs=AFTER), digits, **OPTIONS)
@@ -120,7 +133,7 @@ def test_the_best_epoch_may_lie_in_the_first_stage(digits):
     x = run.sample(50, seed=1)
     while run.epoch < 5:
         run.begin_stage(run.epoch + 1)
-        training.run_epoch(run, digits.train)
+        training.run_epoch([run], digits.train)
     best = run.best_generator()
     assert len(best.layers) == 3 and len(run.generator.layers) == 5
     z = torch.randn(4, 10)
@@ -175,6 +188,7 @@ def test_a_step_of_convolutions_is_a_function_of_its_arguments(digits):
     assert all(torch.equal(p, q) for p, q in zip(*ends, strict=True))
 
 
+@pytest.mark.filterwarnings("ignore:sigma = ")
 def test_a_recipe_with_contrast_is_trained_and_judged_in_its_space(runs, digits):
     recipe = convolutional(epochs=1)
     record = records.get_or_train("digits", "quick", device="cpu", recipe=recipe)

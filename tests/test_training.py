@@ -66,10 +66,10 @@ def test_twenty_steps_equal_the_independent_implementation(digits, update, k, dr
         algorithm1.step(recipe, g, d, batches, draws, rates)
         on = [(t.z.numpy(), as_numpy(t.masks_real, recipe, 20), as_numpy(t.masks_fake, recipe, 20)) for t in draws]
         if update == "simultaneous":
-            ours.simultaneous_step(batches[0].numpy(), *on[0], rates.lr, rates.momentum)
+            ours.simultaneous_step(batches[0].numpy(), *on[0], *map(float, rates))
         else:
             z, _, masks = on[-1]
-            ours.alternating_step([b.numpy() for b in batches], on[:-1], z, masks, rates.lr, rates.momentum)
+            ours.alternating_step([b.numpy() for b in batches], on[:-1], z, masks, *map(float, rates))
     for player, expected in ((g, ours.g), (d, ours.d)):
         for (w, b), (we, be) in zip(numpy_layers(player), expected, strict=True):
             np.testing.assert_allclose(w, we, rtol=1e-9, atol=1e-12)
@@ -81,14 +81,14 @@ def test_twenty_steps_equal_the_independent_implementation(digits, update, k, dr
 
 def test_schedules_are_the_authors():
     recipe = RECIPES["mnist"]
-    assert algorithm1.rates_at(recipe, 1, 0) == (0.1, 0.5)
-    assert algorithm1.rates_at(recipe, 250, 0).momentum == pytest.approx(0.7)
-    assert algorithm1.rates_at(recipe, 1000, 0).momentum == pytest.approx(0.7)
-    assert algorithm1.rates_at(recipe, 126, 0).momentum == pytest.approx(0.5 + 0.2 * 125 / 249)
+    assert [float(r) for r in algorithm1.rates_at(recipe, 1, 0)] == [0.1, 0.5]
+    assert float(algorithm1.rates_at(recipe, 250, 0).momentum) == pytest.approx(0.7)
+    assert float(algorithm1.rates_at(recipe, 1000, 0).momentum) == pytest.approx(0.7)
+    assert float(algorithm1.rates_at(recipe, 126, 0).momentum) == pytest.approx(0.5 + 0.2 * 125 / 249)
     tenfold = math.log(10) / math.log(1.000004)
     assert tenfold / 500 == pytest.approx(1151.3, abs=0.1)  # epochs of 500 minibatches
-    assert algorithm1.rates_at(recipe, 1152, round(tenfold)).lr == pytest.approx(0.01, rel=1e-5)
-    assert algorithm1.rates_at(recipe, 9999, 10**8).lr == 1e-6
+    assert float(algorithm1.rates_at(recipe, 1152, round(tenfold)).lr) == pytest.approx(0.01, rel=1e-5)
+    assert float(algorithm1.rates_at(recipe, 9999, 10**8).lr) == 1e-6
 
 
 def test_every_epoch_takes_each_example_once_in_a_new_order():
@@ -183,6 +183,33 @@ def test_kill_in_mid_training_then_run_again(digits, tmp_path):
         assert torch.equal(p, whole.weights()[name]), name
 
 
+@pytest.mark.parametrize("change", [{}, {"update": "alternating", "k": 3}, {"max_col_norm": 0.3, "noise": "gaussian"}])
+def test_in_lockstep_each_replicate_is_its_single_run(digits, tmp_path, change):
+    recipe = small(epochs=3, **change)
+    options = {"seeds": [0, 1, 4], "device": "cpu", "show_progress": False, "validate_every": 3}
+    alone = training.train(recipe, digits, **options)
+    for epochs in (1, 3):  # two sittings
+        together = training.train(recipe, digits, epochs=epochs, lockstep=True, checkpoint_dir=tmp_path, **options)
+    for one, other in zip(alone, together, strict=True):
+        for name, p in one.weights().items():
+            torch.testing.assert_close(other.weights()[name], p, rtol=1e-4, atol=1e-6)
+        columns = ["d_loss", "g_loss", "d_real", "d_fake"]
+        np.testing.assert_allclose(other.curves[columns], one.curves[columns], rtol=1e-4)
+        assert other.curves[["epoch", "step", "lr", "momentum"]].equals(one.curves[["epoch", "step", "lr", "momentum"]])
+        assert torch.equal(one.rng.get_state(), other.rng.get_state())
+        torch.testing.assert_close(other.sample(50), one.sample(50), rtol=1e-3, atol=1e-4)
+
+
+def test_runs_at_different_epochs_go_on_in_teams(digits, tmp_path):
+    recipe = small(epochs=3)
+    options = {"device": "cpu", "show_progress": False, "checkpoint_dir": tmp_path, "lockstep": True}
+    training.train(recipe, digits, seeds=[1], epochs=2, **options)
+    runs = training.train(recipe, digits, seeds=[0, 1, 2], **options)
+    assert [run.seed for run in runs] == [0, 1, 2] and {run.epoch for run in runs} == {3}
+    (whole,) = training.train(recipe, digits, seeds=[1], device="cpu", show_progress=False)
+    torch.testing.assert_close(runs[1].sample(50), whole.sample(50), rtol=1e-3, atol=1e-4)
+
+
 def test_checkpoint_of_another_recipe_or_a_damaged_one_is_refused(digits, tmp_path):
     train = {"seeds": [0], "device": "cpu", "show_progress": False, "checkpoint_dir": tmp_path, "epochs": 1}
     training.train(small(), digits, **train)
@@ -239,7 +266,7 @@ def test_max_col_norm_holds_from_the_start_and_after_every_step(digits):
     for _ in range(2):
         norms = [w.norm(dim=1).max() for p in (run.g, run.d) for n, w in p.theta.items() if n.endswith("weight")]
         assert max(norms) <= 0.1 + 1e-6
-        training.run_epoch(run, digits.train)
+        training.run_epoch([run], digits.train)
 
 
 @pytest.mark.parametrize("k", [1, 3])

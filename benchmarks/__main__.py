@@ -1,0 +1,44 @@
+"""`make bench`: every figure of speed, as a table on the screen and as results/benchmarks/<machine>.json."""
+
+from __future__ import annotations
+
+import json
+import time
+
+import matplotlib.pyplot as plt
+import pandas as pd
+
+from benchmarks import growth, measure, parzen, startup, training
+from ganrepro import figures, paths
+
+
+def main() -> None:
+    """Measure, print, and store; with the profile of a step and the curves of growth beside it."""
+    began, folder, name = time.perf_counter(), paths.results() / "benchmarks", measure.machine_name()
+    folder.mkdir(parents=True, exist_ok=True)
+    rows = []
+    for room in (training, parzen, startup):
+        found = room.rows()
+        rows += found
+        print(table(found), "\n", flush=True)
+    curves = pd.concat([training.growth(), parzen.growth()], ignore_index=True)
+    figures.use_style()
+    for figure, file in ((growth.draw(curves), f"{name}-growth.png"),):
+        figures.save(figure, folder / file)
+        plt.close(figure)
+    written = measure.machine() | {
+        "seconds": round(time.perf_counter() - began), "rows": rows, "growth": curves.to_dict("records"),
+    }  # fmt: skip
+    with paths.atomic_file(folder / f"{name}.json") as unfinished:
+        unfinished.write_text(json.dumps(written, indent=1) + "\n")
+    with paths.atomic_file(folder / f"{name}-step.txt") as unfinished:
+        unfinished.write_text(training.profiled())
+    print(f"{folder / name}.json, -growth.png and -step.txt: {time.perf_counter() - began:.0f} s in all")
+
+
+def table(rows: list[dict]) -> str:
+    """The rows as aligned text."""
+    return pd.DataFrame(rows).to_string(index=False, na_rep="", float_format="{:.4g}".format)
+
+
+main()

@@ -1,0 +1,155 @@
+"""The training step of the MNIST recipe: its bare products, ours, and what users write in plain PyTorch."""
+
+from __future__ import annotations
+
+import dataclasses
+import statistics
+from collections.abc import Callable
+
+import pandas as pd
+import torch
+from torch.profiler import ProfilerActivity, profile
+
+from benchmarks import measure, peers
+from ganrepro import algorithm1, datasets, parameters, speed, training
+from ganrepro.lockstep import Lockstep
+from ganrepro.recipes import RECIPES, Recipe
+
+STEPS, GROWTH_STEPS = 20, 5  # in one timed turn
+
+
+def our_turn(recipe: Recipe, x: torch.Tensor, steps: int = STEPS) -> Callable[[], None]:
+    """One short epoch, as `train` runs it."""
+    data = datasets.load("mnist")
+    run = training.start(recipe, data, 0, x.device)
+    part = x[: steps * recipe.batch_size * recipe.k]
+    return lambda: training.run_epoch([run], part)
+
+
+def bare_turn(recipe: Recipe, device: torch.device, steps: int = STEPS) -> Callable[[], None]:
+    """As many steps' matrix products, and nothing else."""
+    bare = speed.Products(recipe, device)
+
+    def turn() -> None:
+        for _ in range(steps):
+            bare()
+
+    return turn
+
+
+def update_turn(recipe: Recipe) -> tuple[Callable[[], None], int]:
+    """The memory-bound part: momentum and parameters of both nets. Also the bytes that it must move."""
+    run = training.start(recipe, datasets.load("mnist"), 0)
+    gradients = [[torch.rand_like(p) for p in player.theta.values()] for player in (run.g, run.d)]
+    rates = algorithm1.rates_at(recipe, 1, 0)
+
+    def turn() -> None:
+        for player, own in zip((run.g, run.d), gradients, strict=True):
+            algorithm1.descend_(recipe, player, own, rates)
+
+    count = sum(g.numel() for own in gradients for g in own)
+    return turn, 5 * 4 * count  # read gradient, velocity, parameter; write the last two
+
+
+def rows(rounds: int = 9, device: str = "auto") -> list[dict]:
+    """Each way to make a step against the bare products, and the update against a copy in memory."""
+    where = parameters.device(device)
+    recipe, x = RECIPES["mnist"], datasets.load("mnist").training.to(where)
+    eager, ours = peers.Eager(recipe, x[: STEPS * recipe.batch_size]), our_turn(recipe, x)
+    half = recipe.replace(update="alternating")
+    turns: dict[str, Callable[[], object]] = {
+        "limit: bare products, simultaneous": bare_turn(recipe, where),
+        "ours, simultaneous": ours,
+        "limit: bare products, alternating": bare_turn(half, where),
+        "ours, alternating": our_turn(half, x),
+        "peer: eager PyTorch, alternating": eager.epoch,
+    }
+    compiled = compiled_peer(recipe, x)
+    if compiled is not None:
+        turns["peer: torch.compile, alternating"] = compiled.epoch
+    seconds = measure.interleave(turns, rounds, where)
+    table = []
+    for name, taken in seconds.items():
+        limit = "limit: bare products, " + name.split(", ")[-1]
+        table.append(measure.row(f"step; {name}", [t / STEPS for t in taken], [t / STEPS for t in seconds[limit]]))
+    if compiled is None:
+        table.append({"what": "step; peer: torch.compile, alternating", "note": "no C++ compiler here"})
+    return table + update_rows(recipe, rounds)
+
+
+def compiled_peer(recipe: Recipe, x: torch.Tensor) -> peers.Eager | None:
+    """The peer under torch.compile, warmed up; None where it cannot compile."""
+    peer = peers.Eager(recipe, x[: STEPS * recipe.batch_size], compiled=True)
+    try:
+        peer.epoch()
+    except Exception as error:
+        if "compil" not in str(error).lower():
+            raise
+        return None
+    return peer
+
+
+def update_rows(recipe: Recipe, rounds: int) -> list[dict]:
+    """The parameter update against the machine's own copy of as many bytes."""
+    update, bytes_moved = update_turn(recipe)
+    a = torch.rand(bytes_moved // 8)  # read once, written once: 8 bytes an element
+    b = torch.empty_like(a)
+    seconds = measure.interleave({"copy": lambda: b.copy_(a), "ours": update}, 4 * rounds)
+    return [
+        measure.row("update; limit: a copy of as many bytes", seconds["copy"], seconds["copy"]),
+        measure.row("update; ours", seconds["ours"], seconds["copy"]),
+    ]
+
+
+def growth(rounds: int = 3) -> pd.DataFrame:
+    """Seconds a step against batch size, width of G, threads, and replicates in lockstep; ours and the limit's.
+
+    Replicates are set against as many runs one after another.
+    """
+    base, x, found = RECIPES["mnist"], datasets.load("mnist").training, []
+
+    def note(against: str, size: int, turns: dict[str, Callable[[], object]]) -> None:
+        for which, seconds in measure.interleave(turns, rounds).items():
+            found.append((against, size, which, statistics.median(seconds) / GROWTH_STEPS))
+
+    def pair(recipe: Recipe) -> dict[str, Callable[[], object]]:
+        return {"limit": bare_turn(recipe, x.device, GROWTH_STEPS), "ours": our_turn(recipe, x, GROWTH_STEPS)}
+
+    for n in (10, 30, 100, 300, 1000):
+        note("batch size", n, pair(base.replace(batch_size=n)))
+    for units in (150, 300, 600, 1200, 2400):
+        layers = tuple(dataclasses.replace(layer, units=units) for layer in base.generator[:-1])
+        note("width of G", units, pair(base.replace(generator=(*layers, base.generator[-1]))))
+    everyone = torch.get_num_threads()
+    for threads in range(1, everyone + 1):
+        torch.set_num_threads(threads)
+        note("threads", threads, pair(base))
+    torch.set_num_threads(everyone)
+    for r in (1, 2, 4):
+        note("replicates", r, {"limit": replicates_turn(base, x, r, False), "ours": replicates_turn(base, x, r, True)})
+    return pd.DataFrame(found, columns=["against", "size", "which", "seconds"])
+
+
+def replicates_turn(recipe: Recipe, x: torch.Tensor, r: int, lockstep: bool) -> Callable[[], None]:
+    """A short epoch of r runs: stacked, or one after another."""
+    data, part = datasets.load("mnist"), x[: GROWTH_STEPS * recipe.batch_size]
+    runs = [training.start(recipe, data, seed, x.device) for seed in range(r)]
+    if lockstep:
+        team = Lockstep(recipe, [(run.g, run.d) for run in runs], [run.rng for run in runs], part)
+        return lambda: training.run_epoch(runs, part, None, team)
+
+    def turn() -> None:
+        for run in runs:
+            training.run_epoch([run], part)
+
+    return turn
+
+
+def profiled(steps: int = 40) -> str:
+    """Where the time of a step goes, by operator."""
+    x = datasets.load("mnist").training
+    turn = our_turn(RECIPES["mnist"], x, steps)
+    turn()
+    with profile(activities=[ProfilerActivity.CPU]) as found:
+        turn()
+    return found.key_averages().table(sort_by="self_cpu_time_total", row_limit=30, max_name_column_width=50)
