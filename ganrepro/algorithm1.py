@@ -131,7 +131,10 @@ def constrain_(recipe: Recipe, player: Player) -> None:
 
 
 def rates_at(recipe: Recipe, epoch: int, batch: int) -> Rates:
-    """Rates for minibatch number `batch` (from 0, over the whole training) in epoch `epoch` (from 1)."""
+    """Rates for minibatch number `batch` (from 0, over the whole stage) in epoch `epoch` (from 1, over the whole
+    training): a second stage begins as the first did."""
+    if recipe.second_stage is not None and epoch > recipe.second_stage.after:
+        epoch -= recipe.second_stage.after
     lr = max(recipe.learning_rate / recipe.learning_rate_decay**batch, recipe.learning_rate_floor)
     start, end = recipe.momentum
     grown = min(1.0, (epoch - 1) / max(1, recipe.momentum_epochs - 1))

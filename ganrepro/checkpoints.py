@@ -71,6 +71,9 @@ def load(path: Path, run: Run, data: Dataset) -> None:
             raise ValueError(
                 f"{path} was made with another {key}: {different}. Delete it, or train without resume, to start afresh"
             )
+    state = metadata["state"]
+    if (stage := run.recipe.second_stage) is not None and state["epoch"] > stage.after:
+        run.begin_stage(stage.after + 1)
     tensors = load_file(path)
     with torch.no_grad():
         for who, player in (("generator", run.g), ("discriminator", run.d)):
@@ -78,7 +81,6 @@ def load(path: Path, run: Run, data: Dataset) -> None:
                 player.theta[k].copy_(tensors[f"{who}.theta.{k}"])
                 player.velocity[k].copy_(tensors[f"{who}.velocity.{k}"])
     run.rng.set_state(tensors["rng"])
-    state = metadata["state"]
     run.epoch, run.batch, run.rows = state["epoch"], state["batch"], state["rows"]
     run.progress = list(tensors["progress"]) if "progress" in tensors else []
     run.best_epoch = state["best_epoch"]

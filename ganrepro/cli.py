@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from ganrepro import parameters, paths
 
 if TYPE_CHECKING:
+    from ganrepro.datasets import Dataset
     from ganrepro.record import Record
 
 NOTEBOOK_PACKAGES = ("papermill", "nbformat", "ipykernel", "jupyterlab", "sympy")
@@ -69,6 +70,7 @@ def parser() -> argparse.ArgumentParser:
     snapshot = kinds.add_parser("snapshot", help="write the record of a training that is still on its way")
     for command in (train, snapshot):
         command.add_argument("--dataset", default=None, help="by default all that are wanted, mnist first")
+        command.add_argument("--recipe", default=None, help="in place of the data set's own, such as cifar10-conv")
         command.add_argument("--seed", type=int, action="append", default=None, help="may be repeated; default 0")
         command.add_argument("--device", default="auto")
     train.add_argument("--epochs", type=int, default=None, help="in all; default: the recipe's")
@@ -129,26 +131,34 @@ def list_records(options: argparse.Namespace) -> int:
 
 
 def train_records(options: argparse.Namespace) -> int:
-    from ganrepro import datasets, records
+    from ganrepro import records
 
     parameters.device(options.device)
-    if options.dataset is None and options.seed is None:
-        made = records.train_wanted(options.device, options.epochs)
-    else:
-        data = datasets.load(options.dataset or "mnist")
-        seeds = options.seed or [0]
-        made = itertools.chain.from_iterable(
-            records.train_paper(data, seed, options.device, options.epochs) for seed in seeds
-        )
-    return announce(made)
+    if options.dataset is None and options.recipe is None and options.seed is None:
+        return announce(records.train_wanted(options.device, options.epochs))
+    data, recipe = asked_for(options)
+    return announce(itertools.chain.from_iterable(
+        records.train_paper(data, seed, options.device, options.epochs, recipe) for seed in options.seed or [0]
+    ))  # fmt: skip
 
 
 def snapshot_records(options: argparse.Namespace) -> int:
-    from ganrepro import datasets, records
+    from ganrepro import records
 
-    data = datasets.load(options.dataset or "mnist")
+    data, recipe = asked_for(options)
     seeds = options.seed or [0]
-    return announce(itertools.chain.from_iterable(records.snapshot(data, s, options.device) for s in seeds))
+    return announce(itertools.chain.from_iterable(records.snapshot(data, s, options.device, recipe) for s in seeds))
+
+
+def asked_for(options: argparse.Namespace) -> tuple[Dataset, str]:
+    """The data set and the recipe that the options name; a recipe alone means the data set that it is for."""
+    from ganrepro import datasets, recipes
+
+    recipe = options.recipe or recipes.OWN
+    if recipe not in (recipes.OWN, *recipes.RECIPES):
+        raise ValueError(f"recipe = {recipe!r}; choose one of {recipes.OWN}, {', '.join(recipes.RECIPES)}")
+    name = options.dataset or ("mnist" if recipe == recipes.OWN else recipes.made_for(recipe))
+    return datasets.load(name), recipe
 
 
 def announce(made: Iterable[Record]) -> int:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from ganrepro.recipes import MARGINAL, Layer, Recipe
+from ganrepro.convolution import MaxoutConvolution, UntiedTransposedConvolution
+from ganrepro.layers import MARGINAL, AnyLayer, Convolution, Layer, TransposedConvolution
+from ganrepro.recipe import Recipe
 
 ACTIVATION = {"relu": torch.relu, "sigmoid": torch.sigmoid, "linear": lambda h: h}
 
@@ -62,15 +65,28 @@ def initial_weight(inputs: int, rows: int, layer: Layer, rng: torch.Generator) -
     return torch.zeros(rows, inputs).scatter_(1, chosen, torch.randn(chosen.shape, generator=rng))
 
 
+def build(
+    inputs: int, layers: Sequence[AnyLayer], rng: torch.Generator, marginal: Tensor | None = None
+) -> nn.ModuleList:  # fmt: skip
+    """The modules of a recipe's layers on `inputs` numbers, their weights drawn in order."""
+
+    def one(inputs: int, layer: AnyLayer) -> nn.Module:
+        if isinstance(layer, Convolution):
+            return MaxoutConvolution(layer, rng)
+        if isinstance(layer, TransposedConvolution):
+            return UntiedTransposedConvolution(layer, rng)
+        return Dense(inputs, layer, rng, marginal)
+
+    widths = [inputs] + [layer.units for layer in layers]
+    return nn.ModuleList(one(n, layer) for n, layer in zip(widths, layers, strict=False))
+
+
 class Generator(nn.Module):
     """G(z; theta_g). `marginal` (d,) is the training mean that a "marginal" bias starts from."""
 
     def __init__(self, recipe: Recipe, rng: torch.Generator, marginal: Tensor | None = None) -> None:
         super().__init__()
-        widths = [recipe.z_dim] + [layer.units for layer in recipe.generator]
-        self.layers = nn.ModuleList(
-            Dense(n, layer, rng, marginal) for n, layer in zip(widths, recipe.generator, strict=False)
-        )
+        self.layers = build(recipe.z_dim, recipe.generator, rng, marginal)
         self.recipe = recipe
 
     def forward(self, z: Tensor) -> Tensor:
@@ -79,15 +95,20 @@ class Generator(nn.Module):
             z = layer(z)
         return z
 
+    def deepen(self, recipe: Recipe, rng: torch.Generator) -> None:
+        """Become the G of `recipe`: the layers that it has more are drawn and put in front of the trained ones."""
+        fresh = recipe.generator[: len(recipe.generator) - len(self.layers)]
+        added = build(recipe.z_dim, fresh, rng).to(next(self.parameters()).device)
+        self.layers = nn.ModuleList([*added, *self.layers])
+        self.recipe = recipe
+
 
 class Discriminator(nn.Module):
     """The logit of D(x; theta_d)."""
 
     def __init__(self, recipe: Recipe, rng: torch.Generator) -> None:
         super().__init__()
-        widths = [recipe.dim] + [layer.units for layer in recipe.discriminator]
-        pairs = zip(widths, recipe.discriminator, strict=False)
-        self.layers = nn.ModuleList(Dense(n, layer, rng) for n, layer in pairs)
+        self.layers = build(recipe.dim, recipe.discriminator, rng)
         self.recipe = recipe
 
     def forward(self, x: Tensor, masks: tuple[Tensor, ...] = ()) -> Tensor:

@@ -15,9 +15,15 @@ from ganrepro import baselines, datasets, diagnostics, figures, networks, paths,
 from ganrepro.records import Record
 
 FULL_SEEDS, FEWER_SAMPLES = 3, 1000  # all samples of small images for the first seeds, fewer of all others
-SMALL = 48 * 48
+SMALL = 28 * 28  # 10,000 samples of faces take 15 MB a fold
 WEIGHTS_OF = ("mnist", 0)
-NEVER = ("fer2013",)  # its pictures are not ours to pass on
+NEVER = ("fer2013",)  # its pictures are not ours to pass on, nor a figure that holds them; samples are the model's own
+FIGURE2 = {  # the record that each part is drawn from; a part without one, or without its data, is left out
+    "figure2a": ("Figure 2a: MNIST", "paper/mnist/seed0"),
+    "figure2b": ("Figure 2b: TFD stand-in: AT&T faces", "paper/tfd@att/seed0/fold0"),
+    "figure2c": ("Figure 2c: CIFAR-10, fully connected", "paper/cifar10-fc/seed0"),
+    "figure2d": ("Figure 2d: CIFAR-10, convolutional", "paper/cifar10-conv/seed0"),
+}
 
 
 def publish() -> list[Path]:
@@ -43,10 +49,8 @@ def commit_record(record: Record) -> Path | None:
     with paths.atomic_folder(target) as unfinished:
         for name in ("record.json", "curves.csv", "ll.npz"):
             shutil.copyfile(record.path / name, unfinished / name)
-        if dataset not in NEVER:
-            with np.load(record.path / "samples.npz", allow_pickle=False) as stored:
-                arrays = {k: v[:FEWER_SAMPLES] if few and k.endswith("samples") else v for k, v in stored.items()}
-            np.savez_compressed(unfinished / "samples.npz", allow_pickle=False, **arrays)
+        arrays = {k: v[:FEWER_SAMPLES] if few and k.endswith("samples") else v for k, v in record.arrays.items()}
+        np.savez_compressed(unfinished / "samples.npz", allow_pickle=False, **arrays)
         if (dataset, seed) == WEIGHTS_OF and record.recipe.name == "mnist":
             shutil.copyfile(record.path / "weights.safetensors", unfinished / "weights.safetensors")
     return target
@@ -87,27 +91,46 @@ def write_table(committed: list[Record]) -> Path:
 
 
 def write_figures() -> list[Path]:
-    """Figures 2a and 3, the contact sheet of training progress and the learning curves, from MNIST seed 0."""
+    """Figure 2, what there is of it, and from MNIST seed 0 Figure 3, the sheet of progress and the learning curves."""
+    figures.use_style()
+    written = [path for part in FIGURE2 if (path := write_figure2(part))]
     record = records.read(paths.results() / "paper/mnist/seed0")
     if record is None:
-        return []
+        return written
     data, folder = datasets.load("mnist"), paths.results() / "figures"
-    figures.use_style()
-    shown = torch.from_numpy(record.samples[:30])
-    beside = diagnostics.nearest(shown[5::6], data.train).index
     stages = ", ".join(map(str, record.meta["progress_epochs"]))
     ten = record.progress[:, :10].reshape(-1, record.recipe.dim)
-    title2 = "Figure 2a: samples, and the nearest training example"
     drawn = {
-        "figure2a.png": figures.figure2(shown, data.train[beside], data.shape, 6, title2),
         "figure3.png": figures.figure3(walks(record), data.shape, "Figure 3: along straight lines in z"),
         "progress.png": figures.sprite(ten, data.shape, 10, f"The same ten z after {stages} epochs"),
         "curves.png": figures.learning_curves(record.curves),
     }
-    saved = [figures.save(figure, folder / name) for name, figure in drawn.items()]
+    written += [figures.save(figure, folder / name) for name, figure in drawn.items()]
     for figure in drawn.values():
         plt.close(figure)
-    return saved
+    return written
+
+
+def write_figure2(part: str) -> Path | None:
+    """One part of Figure 2 from its committed record: its first samples, and the nearest of all training examples."""
+    title, place = FIGURE2[part]
+    record = records.read(paths.results() / place)
+    if record is None or record.meta["dataset"]["name"] in NEVER:
+        return None
+    try:
+        data = datasets.load(record.meta["dataset"]["name"])
+    except datasets.DatasetUnavailable as error:
+        print(f"skipped: {part} is not drawn anew, since its training examples are not here. {error}")
+        return None
+    fold = record.meta["dataset"]["fold"]
+    data = datasets.prepare(data if fold is None else data.fold(fold), record.recipe)
+    shown = torch.from_numpy(record.samples[:30])
+    near = data.training[diagnostics.nearest(shown[5::6], data.training).index]
+    pair = datasets.pictures(data, shown), datasets.pictures(data, near)
+    figure = figures.figure2(*pair, data.shape, 6, f"{title}: samples, and the nearest training example")
+    path = figures.save(figure, paths.results() / f"figures/{part}.png")
+    plt.close(figure)
+    return path
 
 
 def walks(record: Record, rows: int = 4, steps: int = 12) -> torch.Tensor:

@@ -1,144 +1,13 @@
-"""The paper's hyper-parameters: data only, each field with its source.
-
-Sources: P = the paper; C = the authors' code (`goodfeli/adversarial`, commit 1720041), by file name.
-"""
+"""The paper's hyper-parameters: data only, each field with its source (see recipe.py)."""
 
 from __future__ import annotations
 
-import dataclasses
-import hashlib
-import json
-import math
-from dataclasses import dataclass
-from typing import Any, Literal, Self
+from ganrepro.layers import MARGINAL, Convolution, Layer, TransposedConvolution
+from ganrepro.recipe import Recipe, SecondStage
 
-Activation = Literal["relu", "sigmoid", "linear", "maxout"]
-MARGINAL: Literal["marginal"] = "marginal"
+__all__ = ["MARGINAL", "OWN", "RECIPES", "Convolution", "Layer", "Recipe", "SecondStage", "TransposedConvolution",
+           "for_dataset", "made_for"]  # fmt: skip
 
-
-@dataclass(frozen=True)
-class Layer:
-    """One fully connected layer, `activation(W x + b)`.
-
-    units: outputs, after the maximum over pieces where there are any.
-    irange: weights start as U(-irange, irange); unused where `sparse` is set.
-    bias: its start value; "marginal" is the logit of the training mean (C: `init_bias_target_marginals`).
-    pieces: linear pieces that a maxout unit takes its maximum over.
-    sparse: if positive, exactly that many incoming N(0, 1) weights a unit and zeros elsewhere (C: `sparse_init`).
-    """
-
-    units: int
-    activation: Activation
-    irange: float = 0.05
-    bias: float | Literal["marginal"] = 0.0
-    pieces: int = 1
-    sparse: int = 0
-
-
-@dataclass(frozen=True)
-class Recipe:
-    """Everything that decides a training, apart from the data, the seed and the device."""
-
-    name: str
-    shape: tuple[int, int, int]  # (channels, height, width) of what G makes
-    generator: tuple[Layer, ...]
-    discriminator: tuple[Layer, ...]
-    epochs: int  # P and C leave it open for MNIST: see the README's open questions
-    z_dim: int = 100  # C: mnist.yaml
-    noise: Literal["uniform", "gaussian"] = "uniform"  # C: uniform is U(-sqrt 3, sqrt 3), gaussian N(0, 1)
-    keep_input: float = 0.8  # C: probability of keeping a pixel at D's input, in training
-    keep_hidden: float = 0.5  # C: and of keeping any other input of a layer of D
-    batch_size: int = 100
-    learning_rate: float = 0.1  # C: mnist.yaml
-    learning_rate_decay: float = 1.000004  # C: divides the rate after every batch
-    learning_rate_floor: float = 1e-6
-    momentum: tuple[float, float] = (0.5, 0.7)  # C: in epoch 1, and from epoch `momentum_epochs` on
-    momentum_epochs: int = 250
-    max_col_norm: float | None = None  # C: tfd only
-    update: Literal["simultaneous", "alternating"] = "simultaneous"  # C trains so; P's Algorithm 1 alternates
-    k: int = 1  # P: Algorithm 1's steps of D for one of G
-    objective: Literal["non-saturating", "minimax", "blend"] = "non-saturating"  # P: section 3, last paragraph
-    d_loss_scale: float = 0.5  # C: D's cost is the mean of its real and its fake half
-
-    def __post_init__(self) -> None:
-        choices = {
-            "noise": ("uniform", "gaussian"),
-            "update": ("simultaneous", "alternating"),
-            "objective": ("non-saturating", "minimax", "blend"),
-        }
-        for field, allowed in choices.items():
-            if (found := getattr(self, field)) not in allowed:
-                raise ValueError(f"recipe {self.name}: {field} = {found!r}; choose one of {', '.join(allowed)}")
-        for field in ("epochs", "z_dim", "batch_size", "k", "momentum_epochs"):
-            found = getattr(self, field)
-            if type(found) is not int or found < 1:
-                raise ValueError(f"recipe {self.name}: {field} = {found!r}; it must be an int of at least 1")
-        for field in ("keep_input", "keep_hidden"):
-            if not 0 < (found := getattr(self, field)) <= 1:
-                raise ValueError(f"recipe {self.name}: {field} = {found!r}; it must lie in (0, 1]")
-        if not self.learning_rate > 0:
-            raise ValueError(f"recipe {self.name}: learning_rate = {self.learning_rate!r}; it must be above 0")
-        if self.update == "simultaneous" and self.k != 1:
-            raise ValueError(f"recipe {self.name}: k = {self.k} needs update='alternating'; simultaneous has k = 1")
-        if self.generator[-1].units != self.dim:
-            raise ValueError(
-                f"recipe {self.name}: G's last layer has {self.generator[-1].units} units, a sample of shape "
-                f"{self.shape} has {self.dim} numbers"
-            )
-
-    @property
-    def dim(self) -> int:
-        """Numbers in one sample."""
-        c, h, w = self.shape
-        return c * h * w
-
-    def replace(self, **changes: object) -> Self:
-        """A copy with some fields changed; an unknown field is a TypeError that lists the known ones."""
-        known = [f.name for f in dataclasses.fields(self)]
-        if unknown := sorted(set(changes) - set(known)):
-            raise TypeError(f"recipe has no field {', '.join(unknown)}; its fields are {', '.join(known)}")
-        return dataclasses.replace(self, **changes)  # type: ignore[arg-type]
-
-    def quick(self, examples: int) -> Self:
-        """The same recipe at sizes that train in seconds on two CPU cores: narrower nets, and the whole number of
-        epochs that comes nearest to QUICK_STEPS minibatches of this many examples. D's weights start wider: at the
-        recipe's own width it would take most of these steps until D leaves 1/2."""
-        batches = math.ceil(examples / self.batch_size)
-        g = tuple(dataclasses.replace(x, units=min(x.units, 256)) for x in self.generator[:-1])
-        d = [dataclasses.replace(x, irange=max(x.irange, QUICK_IRANGE)) for x in self.discriminator]
-        d[:-1] = [dataclasses.replace(x, units=min(x.units, 64)) for x in d[:-1]]
-        return self.replace(
-            generator=g + self.generator[-1:],
-            discriminator=tuple(d),
-            epochs=max(1, round(QUICK_STEPS / batches)),
-        )
-
-    def to_dict(self) -> dict[str, object]:
-        """Plain JSON-ready values, for records and checkpoints."""
-        return dataclasses.asdict(self)
-
-    @classmethod
-    def from_dict(cls, values: dict[str, Any]) -> Self:
-        """The inverse of `to_dict`, also after a trip through JSON."""
-        layers = {p: tuple(Layer(**layer) for layer in values[p]) for p in ("generator", "discriminator")}
-        return cls(**values | layers | {"shape": tuple(values["shape"]), "momentum": tuple(values["momentum"])})
-
-    def checksum(self) -> str:
-        """Eight hexadecimal digits that name this very recipe."""
-        return hashlib.sha256(json.dumps(self.to_dict(), sort_keys=True).encode()).hexdigest()[:8]
-
-    def same_but_length(self, other: Recipe) -> bool:
-        """Whether two recipes agree in all but their epochs: a training of the one may go on as the other."""
-        return self.replace(epochs=other.epochs) == other
-
-    def difference(self, other: Recipe) -> str:
-        """The fields in which two recipes differ, for a message."""
-        mine, theirs = self.to_dict(), other.to_dict()
-        return ", ".join(f"{k} is {mine[k]!r} there and {theirs[k]!r} here" for k in mine if mine[k] != theirs[k])
-
-
-QUICK_STEPS = 500
-QUICK_IRANGE = 0.02
 SINGLE_LOGIT = Layer(1, "linear", 0.005)  # the sigmoid is part of the loss, which works on logits
 
 
@@ -173,9 +42,54 @@ def _tfd(name: str, shape: tuple[int, int, int]) -> Recipe:
             Layer(1200, "maxout", 0.005, pieces=5),
             SINGLE_LOGIT,
         ),
-        epochs=50,
+        epochs=50 + 22,
         learning_rate=0.05,
         max_col_norm=1.9365,
+        second_stage=SecondStage(after=50, front=(Layer(8000, "relu"), Layer(100, "sigmoid", bias=-2.0))),
+    )
+
+
+def _cifar10_fc(name: str, shape: tuple[int, int, int]) -> Recipe:
+    c, h, w = shape
+    return Recipe(
+        name=name,
+        shape=shape,
+        noise="gaussian",
+        generator=(Layer(8000, "relu"), Layer(8000, "sigmoid"), Layer(c * h * w, "linear", 0.5)),
+        discriminator=(
+            Layer(1600, "maxout", 0.005, pieces=5),
+            Layer(1600, "maxout", 0.005, pieces=5),
+            SINGLE_LOGIT,
+        ),
+        epochs=500,  # ours: P and C leave it open
+        learning_rate=0.025,
+        contrast=55.0,
+    )
+
+
+def _cifar10_conv(name: str, shape: tuple[int, int, int]) -> Recipe:
+    if shape != (3, 32, 32):
+        raise ValueError(f"shape = {shape!r}; the recipe {name} is for pictures of shape (3, 32, 32) only")
+    return Recipe(
+        name=name,
+        shape=shape,
+        noise="gaussian",
+        generator=(
+            Layer(8000, "relu"),
+            Layer(8000, "sigmoid"),
+            TransposedConvolution(inputs=(80, 10, 10), channels=3, kernel=5, stride=3),
+        ),
+        discriminator=(
+            Convolution(inputs=(3, 32, 32), channels=32, kernel=8, pad=4, pool=4, stride=2),
+            Convolution(inputs=(32, 16, 16), channels=32, kernel=8, pad=3, pool=4, stride=2),
+            Convolution(inputs=(32, 7, 7), channels=192, kernel=5, pad=3, pool=2, stride=2),
+            Layer(500, "maxout", 0.005, pieces=5),
+            SINGLE_LOGIT,
+        ),
+        epochs=500,  # ours: P and C leave it open
+        batch_size=128,
+        learning_rate=0.004,
+        contrast=55.0,
     )
 
 
@@ -196,25 +110,40 @@ def _toy(name: str, shape: tuple[int, int, int]) -> Recipe:
     )
 
 
+_BUILD = {
+    "mnist": _mnist, "tfd": _tfd, "cifar10-fc": _cifar10_fc, "cifar10-conv": _cifar10_conv, "toy": _toy,
+}  # fmt: skip
+OWN = "own"
+_OWN = {
+    "tfd": "tfd", "fer2013": "tfd", "att": "tfd", "cifar10": "cifar10-fc",
+    "gaussian1d": "toy", "ring": "toy", "grid": "toy",
+}  # fmt: skip
+_MADE_FOR = {"cifar10-fc": "cifar10", "cifar10-conv": "cifar10"}  # others are named as their data set
+
 RECIPES: dict[str, Recipe] = {
     "mnist": _mnist("mnist", (1, 28, 28)),
     "tfd": _tfd("tfd", (1, 48, 48)),
+    "cifar10-fc": _cifar10_fc("cifar10-fc", (3, 32, 32)),
+    "cifar10-conv": _cifar10_conv("cifar10-conv", (3, 32, 32)),
     "toy": _toy("toy", (1, 1, 2)),
 }
 
-_FAMILY = {
-    "tfd": "tfd", "fer2013": "tfd", "att": "tfd",
-    "gaussian1d": "toy", "ring": "toy", "grid": "toy",
-}  # fmt: skip
-_BUILD = {"mnist": _mnist, "tfd": _tfd, "toy": _toy}
 
-
-def for_dataset(name: str, shape: tuple[int, int, int]) -> Recipe:
+def for_dataset(name: str, shape: tuple[int, int, int], recipe: str = OWN) -> Recipe:
     """The recipe for a data set: its own where the paper has one, else the MNIST recipe at the data's size.
 
     name: as in `datasets.load`, or `Dataset.name`; shape: (c, h, w) of one example.
+    recipe: one of RECIPES in place of the data set's own. CIFAR-10 has two; its own is the fully connected one.
+    Raises ValueError for an unknown recipe, and a shape that is none or not the recipe's.
     """
     if len(shape) != 3 or any(type(s) is not int or s < 1 for s in shape):
         raise ValueError(f"shape = {shape!r}; expected three ints of at least 1: (channels, height, width)")
-    family = _FAMILY.get(name, "mnist")
+    family = _OWN.get(name, "mnist") if recipe == OWN else recipe
+    if family not in _BUILD:
+        raise ValueError(f"recipe = {recipe!r}; choose one of {OWN}, {', '.join(_BUILD)}")
     return _BUILD[family](family, shape)
+
+
+def made_for(recipe: str) -> str:
+    """The data set that the recipe of this name is for."""
+    return _MADE_FOR.get(recipe, recipe)

@@ -46,28 +46,29 @@ class Record:
         return pd.read_csv(self.path / "curves.csv")
 
     @cached_property
-    def _arrays(self) -> dict[str, NDArray[Any]]:
+    def arrays(self) -> dict[str, NDArray[Any]]:
+        """samples.npz as it is stored: uint8 samples and progress, z, and lo and hi where samples are unbounded."""
         return _read_npz(self.path / "samples.npz", {"samples", "z", "progress"})
 
     @property
     def samples(self) -> NDArray[np.float32]:
         """(n, d) float32 in data space, as they are stored: uint8 / 255, or lo + (hi - lo) uint8 / 255."""
-        return decode(self._arrays, "samples")
+        return decode(self.arrays, "samples")
 
     @property
     def progress(self) -> NDArray[np.float32]:
         """(k, 100, d): the same 100 points of z at `meta["progress_epochs"]`."""
-        return decode(self._arrays, "progress")
+        return decode(self.arrays, "progress")
 
     @property
     def best_samples(self) -> NDArray[np.float32]:
         """(n, d) of the best epoch by validation score: `samples` itself where that was the last."""
-        return decode(self._arrays, "best_samples" if "best_samples" in self._arrays else "samples")
+        return decode(self.arrays, "best_samples" if "best_samples" in self.arrays else "samples")
 
     @property
     def z(self) -> NDArray[np.float32]:
         """(64, z_dim): the noise of the first 64 samples."""
-        return self._arrays["z"]
+        return self.arrays["z"]
 
     @property
     def ll(self) -> NDArray[np.float64]:
@@ -84,6 +85,11 @@ class Record:
         """The recipe as it was trained."""
         return Recipe.from_dict(self.meta["recipe"])
 
+    @property
+    def has_weights(self) -> bool:
+        """Whether its weights are here: of committed records MNIST seed 0 alone has them."""
+        return (self.path / "weights.safetensors").is_file()
+
     def generator(self) -> torch.nn.Module:
         """G with the record's weights, on the CPU."""
         return self._network(networks.Generator, "generator.")
@@ -94,9 +100,9 @@ class Record:
 
     def _network(self, build: Callable[..., torch.nn.Module], prefix: str) -> torch.nn.Module:
         file = self.path / "weights.safetensors"
-        if not file.exists():
+        if not self.has_weights:
             raise FileNotFoundError(f"{file} is not there: weights are committed for MNIST seed 0 only; train this one")
-        net = build(self.recipe, torch.Generator())
+        net = build(self.recipe.at(self.meta["epochs"]), torch.Generator())
         try:
             state = {k.removeprefix(prefix): v for k, v in load_file(file).items() if k.startswith(prefix)}
         except SafetensorError as error:
@@ -106,17 +112,36 @@ class Record:
 
 
 def encode(arrays: dict[str, torch.Tensor], bounded: bool) -> dict[str, NDArray[Any]]:
-    """uint8 of arrays in [0, 1]; of unbounded ones too, with lo and hi of the affine map that brings them back."""
-    lo = 0.0 if bounded else min(float(a.min()) for a in arrays.values())
-    hi = 1.0 if bounded else max(float(a.max()) for a in arrays.values())
-    unit = {k: ((a - lo) / (hi - lo)).mul(255).round().to(torch.uint8).numpy() for k, a in arrays.items()}
-    return unit if bounded else unit | {"lo": np.array(lo, np.float32), "hi": np.array(hi, np.float32)}
+    """uint8 of arrays in [0, 1]; of unbounded ones too, with lo and hi of the affine map that brings them back.
+
+    `progress` has a map of its own: it begins with an untrained G, whose range would leave the rest few of the levels.
+    """
+    if bounded:
+        return {k: _levels(a, 0.0, 1.0) for k, a in arrays.items()}
+    stored: dict[str, NDArray[Any]] = {}
+    for prefix, part in _by_map(arrays).items():
+        lo, hi = min(float(a.min()) for a in part.values()), max(float(a.max()) for a in part.values())
+        stored |= {k: _levels(a, lo, hi) for k, a in part.items()}
+        stored |= {f"{prefix}lo": np.array(lo, np.float32), f"{prefix}hi": np.array(hi, np.float32)}
+    return stored
 
 
 def decode(stored: dict[str, NDArray[Any]], key: str) -> NDArray[np.float32]:
     """What `encode` was given, to within its rounding: (…, d) float32 in data space."""
     unit: NDArray[np.float32] = stored[key].astype(np.float32) / np.float32(255)
-    return stored["lo"] + (stored["hi"] - stored["lo"]) * unit if "lo" in stored else unit
+    prefix = f"{key}_" if f"{key}_lo" in stored else ""
+    lo, hi = stored.get(f"{prefix}lo"), stored.get(f"{prefix}hi")
+    return unit if lo is None or hi is None else lo + (hi - lo) * unit
+
+
+def _by_map(arrays: dict[str, torch.Tensor]) -> dict[str, dict[str, torch.Tensor]]:
+    """The arrays that share an affine map, by the prefix of its lo and hi."""
+    parts = {"": {k: a for k, a in arrays.items() if k != "progress"}}
+    return parts | ({"progress_": {"progress": arrays["progress"]}} if "progress" in arrays else {})
+
+
+def _levels(a: torch.Tensor, lo: float, hi: float) -> NDArray[np.uint8]:
+    return ((a - lo) / (hi - lo)).mul(255).round().to(torch.uint8).numpy()
 
 
 def _damaged(path: Path, error: Exception) -> ValueError:

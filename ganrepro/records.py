@@ -19,36 +19,49 @@ from safetensors.torch import save_file
 
 from ganrepro import checkpoints, datasets, networks, parameters, paths, provenance, scores, speed, training
 from ganrepro.algorithm1 import steps_in_epoch
-from ganrepro.recipes import Recipe, for_dataset
+from ganrepro.recipes import OWN, Recipe, for_dataset, made_for
 from ganrepro.record import Record, decode, encode
 
 PROFILES = ("auto", "quick", "paper")
-WANTED = (("mnist", range(10)), ("att", range(1)))  # what `make records` trains, most wanted first
+WANTED = (
+    ("mnist", OWN, range(10)), ("att", OWN, range(1)), ("fer2013", OWN, range(1)),
+    ("cifar10", "cifar10-fc", range(1)), ("cifar10", "cifar10-conv", range(1)),
+)  # fmt: skip  # what `make records` trains, most wanted first: data set, recipe, seeds
 STORED_SAMPLES = 10_000
 QUICK_VALIDATE, PAPER_VALIDATE = 0, 5  # epochs between validation scores
 
 
 def folder(recipe: Recipe, data: datasets.Dataset, profile: str, seed: int) -> Path:
     """Where a record lies below its root. A changed recipe has a folder of its own, marked by its checksum."""
-    standard = for_dataset(data.name, data.shape)
+    standard = _standard(recipe.name, data)
     standard = standard.quick(len(data.training)) if profile == "quick" else standard
     same = recipe.same_but_length(standard) if profile == "paper" else recipe == standard
     name = recipe.name if same else f"{recipe.name}~{recipe.checksum()}"
-    if data.name != recipe.name:
+    if data.name != made_for(recipe.name):
         name += f"@{data.name}"
     below = Path(profile, name, f"seed{seed}")
     return below / f"fold{data.fold_index}" if data.model_per_fold else below
 
 
+def _standard(name: str, data: datasets.Dataset) -> Recipe:
+    """The unchanged recipe of this name at the data's size; where there is none, the data set's own."""
+    own = for_dataset(data.name, data.shape)
+    try:
+        return own if name == own.name else for_dataset(data.name, data.shape, name)
+    except ValueError:  # a name of the user's own, or a recipe for another shape
+        return own
+
+
 def get_or_train(
     dataset: str | datasets.Dataset, profile: str = "auto", seed: int = 0, device: str = "auto", *,
-    recipe: Recipe | None = None, train: bool = True,
+    recipe: Recipe | str | None = None, train: bool = True,
 ) -> Record:  # fmt: skip
     """The record of one training, made if it is not there.
 
     dataset: a name or path as for `datasets.load`, or what that returned (then one of its folds, too).
     profile: "paper" is the recipe at full length, "quick" the same code at sizes that end in seconds, "auto" the
-    committed paper record if there is one, else quick. recipe: in place of the data set's own.
+    committed paper record if there is one, else quick. recipe: in place of the data set's own, by its name in RECIPES,
+    or a Recipe, which is trained as it is whatever the profile.
     An absent paper record says how long it will take here before it starts. A quick record is made anew when the code
     that trains has changed. train=False: FileNotFoundError instead of training.
     Raises ValueError for an unknown profile, a bad seed, and a paper record of another recipe than asked for.
@@ -58,34 +71,45 @@ def get_or_train(
     if type(seed) is not int or seed < 0:
         raise ValueError(f"seed = {seed!r}; it must be an int of at least 0")
     data = datasets.load(dataset) if isinstance(dataset, str) else dataset
-    full = recipe or for_dataset(data.name, data.shape)
+    full = recipe if isinstance(recipe, Recipe) else _named(data, recipe or OWN)
     if profile != "quick" and (found := _find_paper(full, data, seed)):
         return found
     if profile == "paper":
         return _train_record(full, data, "paper", seed, device, train)
-    quick = recipe or full.quick(len(data.training))
+    quick = full if isinstance(recipe, Recipe) else full.quick(len(data.training))
     path = paths.runs() / folder(quick, data, "quick", seed)
     if (found := read(path)) and found.meta["code"] == provenance.code_sha256():
         return found
     return _train_record(quick, data, "quick", seed, device, train)
 
 
+def _named(data: datasets.Dataset, recipe: str) -> Recipe:
+    return for_dataset(data.name, data.shape) if recipe == OWN else for_dataset(data.name, data.shape, recipe)
+
+
 def train_wanted(device: str = "auto", epochs: int | None = None) -> Iterator[Record]:
-    """Train every paper record that is missing or shorter than `epochs`, most wanted first."""
-    for dataset, seeds in WANTED:
-        data = datasets.load(dataset)
+    """Train every paper record that is missing or shorter than `epochs`, most wanted first.
+
+    A data set that cannot be had is skipped, and the reason printed.
+    """
+    for dataset, recipe, seeds in WANTED:
+        try:
+            data = datasets.load(dataset)
+        except datasets.DatasetUnavailable as error:
+            print(f"skipped: no record of {dataset}, recipe {recipe}, since its data are not here. {error}")
+            continue
         for seed in seeds:
-            yield from train_paper(data, seed, device, epochs)
+            yield from train_paper(data, seed, device, epochs, recipe)
 
 
 def train_paper(
-    data: datasets.Dataset, seed: int = 0, device: str = "auto", epochs: int | None = None
-) -> Iterator[Record]:
+    data: datasets.Dataset, seed: int = 0, device: str = "auto", epochs: int | None = None, recipe_name: str = OWN
+) -> Iterator[Record]:  # fmt: skip
     """Train a paper record, from its checkpoint where there is one, to `epochs` in all; a longer record stays.
 
-    One record, or one for each fold where folds have models of their own.
+    One record, or one for each fold where folds have models of their own. recipe_name: as for `for_dataset`.
     """
-    recipe = for_dataset(data.name, data.shape)
+    recipe = _named(data, recipe_name)
     recipe = recipe.replace(epochs=epochs) if epochs is not None else recipe
     for part in _models(data):
         found = _find_paper(recipe, part, seed)
@@ -98,12 +122,14 @@ def _models(data: datasets.Dataset) -> list[datasets.Dataset]:
     return [data.fold(k) for k in range(len(data.folds or []))] if data.model_per_fold else [data]
 
 
-def snapshot(data: datasets.Dataset, seed: int = 0, device: str = "auto") -> Iterator[Record]:
+def snapshot(
+    data: datasets.Dataset, seed: int = 0, device: str = "auto", recipe_name: str = OWN
+) -> Iterator[Record]:  # fmt: skip
     """The record of a paper training as its checkpoint stands now, labelled with the epochs it has had.
 
     Raises FileNotFoundError where no training has begun.
     """
-    recipe = for_dataset(data.name, data.shape)
+    recipe = _named(data, recipe_name)
     for part in _models(data):
         file = checkpoint_folder(recipe, part) / f"seed{seed}.safetensors"
         if not file.is_file():
@@ -180,7 +206,7 @@ def write(run: training.Run, data: datasets.Dataset, profile: str, path: Path) -
     The stored samples and `ll` are the last epoch's. Where validation found an earlier epoch better, that one's stand
     beside them as best_samples and best_ll: both rules are in the table, neither is chosen on test data.
     """
-    device, better = run.rng.device, 0 < run.best_epoch < run.epoch
+    device, better, data = run.rng.device, 0 < run.best_epoch < run.epoch, datasets.prepare(data, run.recipe)
     x, z = networks.sample(run.generator, run.recipe, STORED_SAMPLES, run.seed)
     arrays = {"samples": x, "progress": torch.stack(run.progress)}
     if better:

@@ -7,7 +7,8 @@ import time
 import torch
 
 from ganrepro import parameters
-from ganrepro.recipes import Layer, Recipe
+from ganrepro.layers import AnyLayer, Layer
+from ganrepro.recipe import Recipe
 
 Shape = tuple[int, int, int]  # rows, inner, columns of a product: 2 x their product operations
 
@@ -29,11 +30,12 @@ def products(recipe: Recipe) -> list[Shape]:
     return recipe.k * (generate + move_d) + generate + judge + move_g
 
 
-def _sizes(inputs: int, layers: tuple[Layer, ...], recipe: Recipe) -> list[tuple[int, int]]:
-    if not all(isinstance(layer, Layer) for layer in layers):
+def _sizes(inputs: int, layers: tuple[AnyLayer, ...], recipe: Recipe) -> list[tuple[int, int]]:
+    dense = [layer for layer in layers if isinstance(layer, Layer)]
+    if len(dense) < len(layers):
         raise ValueError(f"recipe {recipe.name} has convolutions; its limit is not one of matrix products")
-    widths = [inputs] + [layer.units for layer in layers]
-    return [(i, layer.units * layer.pieces) for i, layer in zip(widths, layers, strict=False)]
+    widths = [inputs] + [layer.units for layer in dense]
+    return [(i, layer.units * layer.pieces) for i, layer in zip(widths, dense, strict=False)]
 
 
 def operations(recipe: Recipe) -> int:

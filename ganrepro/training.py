@@ -20,14 +20,14 @@ from tqdm import tqdm
 
 from ganrepro import checkpoints, networks, parameters, parzen, progress, scores
 from ganrepro.algorithm1 import Player, constrain_, draw, minibatches, rates_at, step, steps_in_epoch
-from ganrepro.datasets import Dataset
+from ganrepro.datasets import Dataset, prepare
 from ganrepro.lockstep import Lockstep
 from ganrepro.recipes import Recipe
 
 CURVES = ("epoch", "step", "d_loss", "g_loss", "d_real", "d_fake", "valid_ll", "lr", "momentum", "seconds")
 VALIDATION_SAMPLES = 10_000  # as many as the final score takes
 PROGRESS_EPOCHS = frozenset([0] + [m * 10**e for e in range(6) for m in (1, 2, 5)])
-SEED_INIT, SEED_TRAIN, SEED_PROGRESS = 0, 1, 2  # independent random streams of one seed
+SEED_INIT, SEED_TRAIN, SEED_PROGRESS, SEED_STAGE = 0, 1, 2, 3  # independent random streams of one seed
 
 
 def random_state(seed: int, stream: int, device: torch.device | str = "cpu") -> torch.Generator:
@@ -47,7 +47,7 @@ class Run:
     rng: torch.Generator
     rows: list[dict[str, float]] = field(default_factory=list)
     epoch: int = 0
-    batch: int = 0  # minibatches seen
+    batch: int = 0  # minibatches seen in this stage
     progress: list[Tensor] = field(default_factory=list)  # samples (100, d) of fixed z at PROGRESS_EPOCHS
     best_epoch: int = 0
     best: dict[str, Tensor] = field(default_factory=dict)  # weights at best_epoch, as `weights` gives them
@@ -72,10 +72,27 @@ class Run:
 
     def best_generator(self) -> torch.nn.Module:
         """G as it stood at `best_epoch`."""
-        generator = networks.Generator(self.recipe, torch.Generator())
+        generator = networks.Generator(self.recipe.at(self.best_epoch), torch.Generator())
         state = {k.removeprefix("generator."): p for k, p in self.best.items() if k.startswith("generator.")}
         generator.load_state_dict(state)
         return generator.to(self.rng.device)
+
+    def begin_stage(self, epoch: int) -> bool:
+        """The second stage, if it begins with this epoch: G deepened, a fresh D, momentum and schedules anew.
+
+        Returns whether it began: then the players are new ones.
+        """
+        if self.recipe.second_stage is None or epoch != self.recipe.second_stage.after + 1:
+            return False
+        recipe, init = self.recipe.at(epoch), random_state(self.seed, SEED_STAGE)
+        assert isinstance(self.g.net, networks.Generator)
+        self.g.net.deepen(recipe, init)
+        self.g = Player.of(self.g.net)
+        self.d = Player.of(networks.Discriminator(recipe, init).to(self.rng.device))
+        self.batch = 0
+        constrain_(recipe, self.g)
+        constrain_(recipe, self.d)
+        return True
 
     def weights(self) -> dict[str, Tensor]:
         """Copies of all parameters on the CPU, named generator.* and discriminator.*"""
@@ -86,7 +103,7 @@ class Run:
 def start(recipe: Recipe, data: Dataset, seed: int, device: torch.device | str = "cpu") -> Run:
     """A run at epoch 0. Weights are drawn on the CPU, so that they are the same on every device."""
     init = random_state(seed, SEED_INIT)
-    generator = networks.Generator(recipe, init, data.training.mean(0) if data.bounded else None)
+    generator = networks.Generator(recipe.at(1), init, data.training.mean(0) if data.bounded else None)
     discriminator = networks.Discriminator(recipe, init)
     g, d = Player.of(generator.to(device)), Player.of(discriminator.to(device))
     constrain_(recipe, g)
@@ -99,9 +116,10 @@ def train(
     validate_every: int = 0, checkpoint_dir: str | Path | None = None, resume: bool = True, show_progress: bool = True,
     lockstep: bool | None = None,
 ) -> list[Run]:  # fmt: skip
-    """Train one GAN for each seed, on `data.training`.
+    """Train one GAN for each seed, on `data.training` as the recipe sees it (`datasets.prepare`).
 
-    epochs: how many in all (None: the recipe's); a resumed run trains what is missing of them.
+    epochs: how many in all (None: the recipe's); a resumed run trains what is missing of them. A second stage begins
+    where the recipe says, whatever their number.
     validate_every: score 10,000 samples on validation data every so many epochs, and at the last; 0 is never.
     checkpoint_dir: holds seed<k>.safetensors, rewritten after every epoch; with resume, training goes on from there,
     to the same bits as if it had never stopped. On a GPU, where an epoch takes less time than a checkpoint, some epochs
@@ -113,7 +131,7 @@ def train(
     """
     epochs = recipe.epochs if epochs is None else epochs
     check_arguments(recipe, data, seeds, epochs, validate_every)
-    where = parameters.device(device)
+    where, data = parameters.device(device), prepare(data, recipe)
     if where.type == "cuda":
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # the same bits every time
     x = data.training.to(where)
@@ -132,9 +150,12 @@ def train(
             total=epochs * steps * len(team), initial=done * steps * len(team), unit="step", leave=True,
             desc=f"{recipe.name} seed {', '.join(str(run.seed) for run in team)}", disable=not show_progress,
         )  # fmt: skip
-        mover = Lockstep(recipe, [(r.g, r.d) for r in team], [r.rng for r in team], x) if together else None
+        mover: Lockstep | None = None
         with shown:
             while team[0].epoch < epochs:
+                begun = [run.begin_stage(run.epoch + 1) for run in team]
+                if together and (mover is None or any(begun)):
+                    mover = Lockstep(recipe, [(r.g, r.d) for r in team], [r.rng for r in team], x)
                 run_epoch(team, x, shown, mover)
                 for run in team:
                     if run.epoch in PROGRESS_EPOCHS:
@@ -226,7 +247,7 @@ def check_arguments(recipe: Recipe, data: Dataset, seeds: Sequence[int], epochs:
 def estimate_seconds(recipe: Recipe, data: Dataset, device: str = "auto", epochs: int | None = None) -> float:
     """Roughly how long `train` would take here: a few steps of a throw-away run, scaled up."""
     where = parameters.device(device)
-    scratch = start(recipe, data, 0, where)
+    scratch, data = start(recipe, data, 0, where), prepare(data, recipe)
     x = data.training[: 12 * recipe.batch_size * recipe.k].to(where)
     run_epoch([scratch], x[: 2 * recipe.batch_size * recipe.k])  # warm up
     run_epoch([scratch], x)

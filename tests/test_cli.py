@@ -111,6 +111,9 @@ def command_line(value):
         (["records", "train", "--dataset", "digits", "--seed", "-1"], r"seeds = \(-1,\)"),
         (["records", "train", "--dataset", "digits", "--epochs", "0"], "epochs = 0; it must be an int of at least 1"),
         (["records", "train", "--dataset", "digits", "--epochs", "-3"], "epochs = -3"),
+        (["records", "train", "--recipe", "conv"], "recipe = 'conv'; choose one of own, mnist, tfd, cifar10-fc, "),
+        (["records", "snapshot", "--recipe", "conv"], "recipe = 'conv'; choose one of own"),
+        (["records", "train", "--dataset", "digits", "--recipe", "cifar10-conv"], r"shape = \(1, 8, 8\); the recipe"),
         (["records", "train", "--dataset", "few.npz"], "8 training examples, fewer than one minibatch of 100"),
         (["records", "snapshot", "--dataset", "digits"], "there is no checkpoint .*seed0.safetensors"),
     ],
@@ -333,3 +336,16 @@ def test_records_list_knows_committed_and_local_ones(here, capsys, small):
     assert [line.split(": ")[0] for line in capsys.readouterr().out.splitlines()] == [
         str(here / "repo/results/paper/mnist@digits/seed0"), str(here / "runs/paper/mnist@digits/seed1"),
     ]  # fmt: skip
+
+
+def test_a_recipe_alone_means_the_data_set_that_it_is_for(monkeypatch):
+    asked = []
+    monkeypatch.setattr("ganrepro.datasets.load", lambda name: asked.append(name) or name)
+    for options, expected in (
+        (["--recipe", "cifar10-conv"], ("cifar10", "cifar10-conv")),
+        (["--recipe", "tfd"], ("tfd", "tfd")),
+        (["--seed", "1"], ("mnist", "own")),
+        (["--dataset", "digits", "--recipe", "tfd"], ("digits", "tfd")),
+    ):
+        assert cli.asked_for(cli.parser().parse_args(["records", "train", *options])) == expected
+    assert asked == ["cifar10", "tfd", "mnist", "digits"]

@@ -25,7 +25,7 @@ def mnist():
 
 
 def test_names_are_the_known_data_sets():
-    assert set(datasets.NAMES) == {"mnist", "fashion-mnist", "tfd", "fer2013", "att", "digits",
+    assert set(datasets.NAMES) == {"mnist", "fashion-mnist", "tfd", "fer2013", "att", "cifar10", "digits",
                                    "gaussian1d", "ring", "grid"}
 
 

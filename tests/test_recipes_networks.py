@@ -10,8 +10,8 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ganrepro import datasets, networks
-from ganrepro.recipes import RECIPES, Layer, Recipe, for_dataset
+from ganrepro import datasets, networks, recipes
+from ganrepro.recipes import RECIPES, Layer, Recipe, SecondStage, for_dataset
 
 
 def rng(seed=0):
@@ -44,15 +44,63 @@ def test_tfd_is_the_authors_recipe():
         (8000, "relu", 0.05, 0, 0), (8000, "sigmoid", 0.05, -2, 0), (2304, "sigmoid", 0.05, "marginal", 100),
     ]  # fmt: skip
     assert [(x.units, x.pieces) for x in r.discriminator] == [(1200, 5), (1200, 5), (1, 1)]
-    assert (r.noise, r.batch_size, r.learning_rate, r.max_col_norm, r.epochs) == ("gaussian", 100, 0.05, 1.9365, 50)
+    assert (r.noise, r.batch_size, r.learning_rate, r.max_col_norm, r.contrast) == ("gaussian", 100, 0.05, 1.9365, None)
 
 
-@pytest.mark.parametrize(("name", "of_g", "of_d"), [("mnist", 2_503_984, 1_231_441), ("tfd", 83_250_304, 21_037_201)])
-def test_numbers_of_parameters_are_the_papers(monkeypatch, name, of_g, of_d):
+def test_tfd_has_the_authors_second_stage():
+    r = RECIPES["tfd"]
+    assert (r.second_stage.after, r.epochs - r.second_stage.after) == (50, 22)
+    assert [(x.units, x.activation, x.irange, x.bias) for x in r.second_stage.front] == [
+        (8000, "relu", 0.05, 0), (100, "sigmoid", 0.05, -2),
+    ]  # fmt: skip
+    first, second = r.at(50), r.at(51)
+    assert first.generator == r.generator and second.generator == (*r.second_stage.front, *r.generator)
+    assert first.second_stage is second.second_stage is None and first.discriminator == second.discriminator
+    assert RECIPES["mnist"].at(3000) is RECIPES["mnist"]
+
+
+def test_cifar10_fc_is_the_authors_recipe():
+    r = RECIPES["cifar10-fc"]
+    assert [(x.units, x.activation, x.irange, x.bias) for x in r.generator] == [
+        (8000, "relu", 0.05, 0), (8000, "sigmoid", 0.05, 0), (3072, "linear", 0.5, 0),
+    ]  # fmt: skip
+    assert [(x.units, x.pieces, x.irange) for x in r.discriminator] == [
+        (1600, 5, 0.005), (1600, 5, 0.005), (1, 1, 0.005),
+    ]  # fmt: skip
+    assert (r.noise, r.batch_size, r.learning_rate, r.max_col_norm, r.contrast) == ("gaussian", 100, 0.025, None, 55)
+
+
+def test_cifar10_conv_is_the_authors_recipe():
+    r = RECIPES["cifar10-conv"]
+    assert [(x.units, x.irange) for x in r.generator] == [(8000, 0.05), (8000, 0.05), (3072, 0.05)]
+    assert [x.activation for x in r.generator[:-1]] == ["relu", "sigmoid"]
+    last = r.generator[-1]
+    assert (last.inputs, last.outputs, last.kernel, last.stride) == ((80, 10, 10), (3, 32, 32), 5, 3)
+    assert [(x.inputs, x.outputs) for x in r.discriminator[:3]] == [
+        ((3, 32, 32), (32, 16, 16)), ((32, 16, 16), (32, 7, 7)), ((32, 7, 7), (192, 5, 5)),
+    ]  # fmt: skip
+    assert [(x.kernel, x.pad, x.pieces, x.pool, x.stride, x.irange) for x in r.discriminator[:3]] == [
+        (8, 4, 2, 4, 2, 0.005), (8, 3, 2, 4, 2, 0.005), (5, 3, 2, 2, 2, 0.005),
+    ]  # fmt: skip
+    assert [(x.units, x.pieces, x.irange) for x in r.discriminator[3:]] == [(500, 5, 0.005), (1, 1, 0.005)]
+    assert (r.noise, r.batch_size, r.learning_rate, r.max_col_norm, r.contrast) == ("gaussian", 128, 0.004, None, 55)
+
+
+@pytest.mark.parametrize(
+    ("name", "of_g", "of_d", "epoch"),
+    [
+        ("mnist", 2_503_984, 1_231_441, 1),
+        ("tfd", 83_250_304, 21_037_201, 50),
+        ("tfd", 83_250_304 + 1_608_100, 21_037_201, 51),
+        ("cifar10-fc", 89_395_072, 37_393_601, 1),
+        ("cifar10-conv", 64_825_072, 12_454_073, 1),
+    ],
+)
+def test_numbers_of_parameters_are_the_papers(monkeypatch, name, of_g, of_d, epoch):
     """Weights are made without memory: TFD's generator alone would fill a third of a gigabyte."""
     monkeypatch.setattr(networks, "initial_weight", lambda n, rows, layer, rng: torch.empty(rows, n, device="meta"))
-    assert networks.count_parameters(networks.Generator(RECIPES[name], rng())) == of_g
-    assert networks.count_parameters(networks.Discriminator(RECIPES[name], rng())) == of_d
+    assert networks.count_parameters(networks.Generator(RECIPES[name].at(epoch), rng())) == of_g
+    assert networks.count_parameters(networks.Discriminator(RECIPES[name].at(epoch), rng())) == of_d
 
 
 @pytest.mark.parametrize("name", datasets.NAMES)
@@ -60,7 +108,8 @@ def test_every_data_set_has_a_recipe_of_its_size(name):
     shape = {"cifar10": (3, 32, 32), "ring": (1, 1, 2), "grid": (1, 1, 2), "gaussian1d": (1, 1, 1)}.get(name, (1, 6, 7))
     recipe = for_dataset(name, shape)
     assert recipe.shape == shape and recipe.generator[-1].units == recipe.dim == math.prod(shape)
-    family = {"tfd": "tfd", "fer2013": "tfd", "att": "tfd", "ring": "toy", "grid": "toy", "gaussian1d": "toy"}
+    family = {"tfd": "tfd", "fer2013": "tfd", "att": "tfd", "ring": "toy", "grid": "toy", "gaussian1d": "toy",
+              "cifar10": "cifar10-fc"}  # fmt: skip
     assert recipe.name == family.get(name, "mnist")
     own = dataclasses.replace(recipe.generator[-1], units=RECIPES[recipe.name].generator[-1].units)
     standard = RECIPES[recipe.name]
@@ -71,6 +120,18 @@ def test_a_users_own_pictures_take_the_mnist_recipe_at_their_size():
     recipe = for_dataset("faces-0a1b2c3d", (3, 20, 30))
     assert recipe.name == "mnist" and recipe.generator[-1].units == 1800
     assert recipe.generator[:-1] == RECIPES["mnist"].generator[:-1]
+
+
+def test_another_recipe_than_the_data_sets_own_is_taken_by_its_name():
+    assert for_dataset("cifar10", (3, 32, 32), "cifar10-conv") == RECIPES["cifar10-conv"]
+    assert for_dataset("cifar10", (3, 32, 32), "own") == RECIPES["cifar10-fc"]
+    assert for_dataset("digits", (1, 8, 8), "tfd").generator[-1].units == 64
+    assert recipes.made_for("cifar10-conv") == recipes.made_for("cifar10-fc") == "cifar10"
+    assert recipes.made_for("tfd") == "tfd"
+    with pytest.raises(ValueError, match="recipe = 'conv'; choose one of own, mnist, tfd, cifar10-fc, cifar10-conv"):
+        for_dataset("cifar10", (3, 32, 32), "conv")
+    with pytest.raises(ValueError, match=r"shape = \(1, 28, 28\); the recipe cifar10-conv is for .* \(3, 32, 32\)"):
+        for_dataset("mnist", (1, 28, 28), "cifar10-conv")
 
 
 @pytest.mark.parametrize("shape", [(28, 28), (1, 28, 0), (1, -1, 28), (1, 28, 28.0), (1, 2, 3, 4), ()])
@@ -101,6 +162,9 @@ def test_a_shape_that_is_none_is_refused(shape):
         ({"learning_rate": 0.0}, "learning_rate = 0.0"),
         ({"learning_rate": float("nan")}, "learning_rate = nan"),
         ({"shape": (1, 9, 9)}, "G's last layer has 64 units"),
+        ({"second_stage": SecondStage(0, (Layer(100, "sigmoid"),))}, "second_stage.after = 0; an int of at least 1"),
+        ({"second_stage": SecondStage(1, (Layer(99, "sigmoid"),))}, "second_stage.front must end in 100 units"),
+        ({"second_stage": SecondStage(1, ())}, "second_stage.front must end in 100 units"),
     ],
 )
 def test_a_bad_value_is_refused_by_name(change, said):
@@ -149,12 +213,24 @@ def test_recipes_that_differ_in_length_alone_may_go_on_as_each_other():
 def test_quick_is_the_same_recipe_but_narrower_and_about_as_many_steps(name, examples):
     full = RECIPES[name]
     quick = full.quick(examples)
-    batches = math.ceil(examples / 100)
-    assert quick.epochs == 1 or abs(quick.epochs * batches - 500) <= batches / 2
-    assert all(x.units <= 256 for x in quick.generator[:-1]) and all(x.units <= 64 for x in quick.discriminator)
-    assert quick.generator[-1] == full.generator[-1]
-    wide = {"generator": full.generator, "discriminator": full.discriminator, "epochs": full.epochs}
-    assert quick.replace(**wide) == full
+    batches = math.ceil(examples / full.batch_size)
+    steps = 250 if name == "cifar10-conv" else 500  # a step of a convolution takes longer
+    assert quick.epochs == 1 or abs(quick.epochs * batches - steps) <= batches / 2
+    most = 800 if name == "cifar10-conv" else 256  # eight channels of 10 x 10
+    assert all(x.units <= most for x in quick.generator[:-1]) and networks.count_parameters(
+        networks.Discriminator(quick, rng())) < 1_100_000
+    assert quick.generator[-1].units == full.generator[-1].units
+    kept = ("generator", "discriminator", "epochs", "second_stage")
+    assert quick.replace(**{field: getattr(full, field) for field in kept}) == full
+    assert [type(x) for x in quick.discriminator] == [type(x) for x in full.discriminator]
+
+
+@pytest.mark.parametrize("examples", [100, 240, 27_866])
+def test_a_quick_second_stage_takes_its_share_of_the_epochs(examples):
+    quick = RECIPES["tfd"].quick(examples)
+    assert [x.units for x in quick.second_stage.front] == [256, 100]
+    assert abs(quick.second_stage.after / quick.epochs - 50 / 72) < 0.2
+    assert 1 <= quick.second_stage.after < quick.epochs
 
 
 # ---------------------------------------------------------------------------------- start values

@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from safetensors.torch import load_file
 
-from ganrepro import checkpoints, datasets, networks, parzen, paths, provenance, recipes, records, tables, training
+from ganrepro import checkpoints, datasets, networks, parzen, paths, provenance, recipe, records, tables, training
 from ganrepro.recipes import Layer, for_dataset
 
 FILES = ["curves.csv", "ll.npz", "record.json", "samples.npz", "weights.safetensors"]
@@ -61,7 +61,7 @@ def trainings(monkeypatch):
 @pytest.fixture
 def own_recipe(monkeypatch):
     """Makes `small` the standard recipe of every data set, so that a record of digits takes a moment."""
-    monkeypatch.setattr(recipes, "QUICK_STEPS", 12)
+    monkeypatch.setattr(recipe, "QUICK_STEPS", 12)
     monkeypatch.setattr(records, "for_dataset", lambda name, shape: small())
 
 
@@ -245,8 +245,10 @@ def test_unbounded_samples_are_stored_with_their_range(runs):
     record = records.get_or_train("ring", "quick", device="cpu", recipe=own(ring).replace(epochs=1))
     with np.load(record.path / "samples.npz") as file:
         lo, hi, samples = file["lo"], file["hi"], file["samples"]
-        assert {0, 255} <= {*samples.flat, *file["progress"].flat}  # of all that is stored
-    assert samples.dtype == np.uint8 and lo < 0 < hi
+        progress, of_progress = file["progress"], (float(file["progress_lo"]), float(file["progress_hi"]))
+    assert all({0, 255} <= set(stored.flat) for stored in (samples, progress))  # each uses all of its range
+    assert samples.dtype == progress.dtype == np.uint8 and lo < hi
+    assert (record.progress.min(), record.progress.max()) == pytest.approx(of_progress, abs=1e-5)
     np.testing.assert_allclose(record.samples, lo + (hi - lo) * samples / 255.0, atol=1e-5)
     x = record.generator()(torch.from_numpy(record.z)).detach().numpy()
     assert np.abs(x - record.samples[:64]).max() <= 0.5 * (hi - lo) / 255 + 1e-5
@@ -260,6 +262,14 @@ def test_unbounded_values_come_back_within_half_a_step(values):
     assert stored["a"].dtype == np.uint8
     assert np.abs(records.decode(stored, "a") - a.numpy()).max() <= half_step + 1e-4
     assert np.abs(records.decode(stored, "b") - a.numpy() / 2).max() <= half_step + 1e-4
+
+
+def test_an_untrained_start_does_not_coarsen_what_is_judged():
+    """A wide linear G starts at thirteen times the data's deviation; its samples are judged much later."""
+    judged, start = torch.randn(500, 9), 30 * torch.randn(5, 9)
+    stored = records.encode({"samples": judged, "progress": start}, bounded=False)
+    assert np.abs(records.decode(stored, "samples") - judged.numpy()).max() < np.ptp(judged.numpy()) / 255
+    assert np.abs(records.decode(stored, "progress") - start.numpy()).max() < np.ptp(start.numpy()) / 255
 
 
 def test_every_grey_level_comes_back_exactly():
@@ -595,17 +605,30 @@ def test_faces_have_a_paper_record_for_each_fold_and_one_row_together(runs, monk
 
 
 def test_what_is_wanted_is_trained_in_order_and_only_where_it_is_missing(runs, own_recipe, monkeypatch, trainings):
-    monkeypatch.setattr(records, "WANTED", (("digits", range(2)),))
+    monkeypatch.setattr(records, "WANTED", (("digits", "own", range(2)),))
     assert [r.meta["seed"] for r in records.train_wanted("cpu", epochs=1)] == [0, 1]
     assert len(trainings) == 2
-    monkeypatch.setattr(records, "WANTED", (("digits", range(3)),))
+    monkeypatch.setattr(records, "WANTED", (("digits", "own", range(3)),))
     assert [r.meta["seed"] for r in records.train_wanted("cpu", epochs=1)] == [0, 1, 2]
     assert len(trainings) == 3
 
 
 def test_the_papers_own_data_are_wanted_first():
-    first, *others = [name for name, _ in records.WANTED]
-    assert first == "mnist" and set(others) <= set(datasets.NAMES)
+    assert records.WANTED[0] == ("mnist", "own", range(10))
+    assert [name for name, *_ in records.WANTED] == ["mnist", "att", "fer2013", "cifar10", "cifar10"]
+    assert [named for _, named, _ in records.WANTED[-2:]] == ["cifar10-fc", "cifar10-conv"]
+
+
+def test_wanted_data_that_cannot_be_had_are_skipped_with_the_reason(runs, own_recipe, monkeypatch, tmp_path, capsys):
+    monkeypatch.setenv("GANREPRO_DATA", str(tmp_path / "nothing"))
+    monkeypatch.setenv("GANREPRO_OFFLINE", "1")
+    wanted = (("fer2013", "own", range(2)), ("cifar10", "cifar10-conv", range(1)), ("digits", "own", range(1)))
+    monkeypatch.setattr(records, "WANTED", wanted)
+    (made,) = records.train_wanted("cpu", epochs=1)
+    assert made.meta["dataset"]["name"] == "digits"
+    said = capsys.readouterr().out
+    assert "skipped: no record of fer2013, recipe own, since its data are not here. fer2013: found neither" in said
+    assert "skipped: no record of cifar10, recipe cifar10-conv" in said and "GANREPRO_OFFLINE is set" in said
 
 
 @pytest.mark.parametrize(("epochs", "said"), [(0, "epochs = 0"), (-1, "epochs = -1"), (2.0, "epochs = 2.0")])

@@ -6,11 +6,12 @@ import difflib
 from collections.abc import Callable
 from functools import partial
 
-from . import digits, faces, fer2013, mnist, npz, tfd, toys
+from . import cifar10, digits, faces, fer2013, mnist, npz, tfd, toys
+from .contrast import pictures, prepare
 from .dataset import Dataset
 from .folder import DatasetUnavailable, data_dir
 
-__all__ = ["NAMES", "Dataset", "DatasetUnavailable", "data_dir", "load"]
+__all__ = ["NAMES", "Dataset", "DatasetUnavailable", "data_dir", "load", "pictures", "prepare"]
 
 _LOADERS: dict[str, Callable[[], Dataset]] = {
     "mnist": mnist.mnist,
@@ -18,6 +19,7 @@ _LOADERS: dict[str, Callable[[], Dataset]] = {
     "tfd": tfd.load,
     "fer2013": fer2013.load,
     "att": faces.load,
+    "cifar10": cifar10.load,
     "digits": digits.load,
     **{name: partial(toys.load, name) for name in toys.TOYS},
 }

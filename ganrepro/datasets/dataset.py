@@ -31,7 +31,8 @@ class Dataset:
     sha256        hex digest of each file read; a name without .gz stands for the decompressed content
     stand_in_for  name of the data set that this one replaces, or None
     fold_index    the fold that train, valid and test are, or None
-    bounded       True for images in [0, 1]; False for toys
+    bounded       True for images in [0, 1]; False for toys and for contrast-normalised images
+    contrast      the L2 norm that each image was contrast-normalised to (see contrast.py), or None
     """
 
     name: str
@@ -47,6 +48,7 @@ class Dataset:
     stand_in_for: str | None = None
     fold_index: int | None = None
     bounded: bool = True
+    contrast: float | None = None
 
     @property
     def training(self) -> Tensor:

@@ -1,0 +1,180 @@
+"""One recipe: everything that decides a training, apart from the data, the seed and the device. Data only.
+
+Sources: P = the paper; C = the authors' code (`goodfeli/adversarial`, commit 1720041), by file name.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import math
+from dataclasses import dataclass
+from typing import Any, Literal, Self
+
+from ganrepro import layers
+from ganrepro.layers import AnyLayer, Layer
+
+QUICK_STEPS = 500
+QUICK_IRANGE = 0.02
+
+
+@dataclass(frozen=True)
+class SecondStage:
+    """A second training that goes on from the first: fresh layers in front of the trained G, whose z is their output,
+    and D, momentum and all schedules anew (C: tfd's second file).
+
+    after: epochs of the first training; front: what is put before G's layers.
+    """
+
+    after: int
+    front: tuple[Layer, ...]
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Everything that decides a training, apart from the data, the seed and the device."""
+
+    name: str
+    shape: tuple[int, int, int]  # (channels, height, width) of what G makes
+    generator: tuple[AnyLayer, ...]
+    discriminator: tuple[AnyLayer, ...]
+    epochs: int  # of both stages, where there are two; P and C leave it open for MNIST and CIFAR-10: see the README
+    z_dim: int = 100  # C: mnist.yaml
+    noise: Literal["uniform", "gaussian"] = "uniform"  # C: uniform is U(-sqrt 3, sqrt 3), gaussian N(0, 1)
+    keep_input: float = 0.8  # C: probability of keeping a pixel at D's input, in training
+    keep_hidden: float = 0.5  # C: and of keeping any other input of a layer of D
+    batch_size: int = 100
+    learning_rate: float = 0.1  # C: mnist.yaml
+    learning_rate_decay: float = 1.000004  # C: divides the rate after every batch
+    learning_rate_floor: float = 1e-6
+    momentum: tuple[float, float] = (0.5, 0.7)  # C: in epoch 1, and from epoch `momentum_epochs` on
+    momentum_epochs: int = 250
+    max_col_norm: float | None = None  # C: tfd only
+    update: Literal["simultaneous", "alternating"] = "simultaneous"  # C trains so; P's Algorithm 1 alternates
+    k: int = 1  # P: Algorithm 1's steps of D for one of G
+    objective: Literal["non-saturating", "minimax", "blend"] = "non-saturating"  # P: section 3, last paragraph
+    d_loss_scale: float = 0.5  # C: D's cost is the mean of its real and its fake half
+    contrast: float | None = None  # C: cifar10 only: each picture less its mean, at this L2 norm (datasets/contrast.py)
+    second_stage: SecondStage | None = None  # C: tfd only
+
+    def __post_init__(self) -> None:
+        choices = {
+            "noise": ("uniform", "gaussian"),
+            "update": ("simultaneous", "alternating"),
+            "objective": ("non-saturating", "minimax", "blend"),
+        }
+        for field, allowed in choices.items():
+            if (found := getattr(self, field)) not in allowed:
+                raise ValueError(f"recipe {self.name}: {field} = {found!r}; choose one of {', '.join(allowed)}")
+        for field in ("epochs", "z_dim", "batch_size", "k", "momentum_epochs"):
+            found = getattr(self, field)
+            if type(found) is not int or found < 1:
+                raise ValueError(f"recipe {self.name}: {field} = {found!r}; it must be an int of at least 1")
+        for field in ("keep_input", "keep_hidden"):
+            if not 0 < (found := getattr(self, field)) <= 1:
+                raise ValueError(f"recipe {self.name}: {field} = {found!r}; it must lie in (0, 1]")
+        if not self.learning_rate > 0:
+            raise ValueError(f"recipe {self.name}: learning_rate = {self.learning_rate!r}; it must be above 0")
+        if self.update == "simultaneous" and self.k != 1:
+            raise ValueError(f"recipe {self.name}: k = {self.k} needs update='alternating'; simultaneous has k = 1")
+        self._check_sizes()
+
+    def _check_sizes(self) -> None:
+        """Refuse layers that do not fit each other, the sample or the norm constraint."""
+        if self.generator[-1].units != self.dim:
+            raise ValueError(
+                f"recipe {self.name}: G's last layer has {self.generator[-1].units} units, a sample of shape "
+                f"{self.shape} has {self.dim} numbers"
+            )
+        for player, given, own in (("G", self.z_dim, self.generator), ("D", self.dim, self.discriminator)):
+            before = [given] + [layer.units for layer in own]
+            for i, (units, layer) in enumerate(zip(before, own, strict=False)):
+                if isinstance(layer, Layer):
+                    continue
+                if math.prod(layer.inputs) != units:
+                    raise ValueError(
+                        f"recipe {self.name}: {player}'s layer {i} takes inputs of shape {layer.inputs}, "
+                        f"{math.prod(layer.inputs)} numbers, but is given {units}"
+                    )
+                if self.max_col_norm is not None:
+                    raise ValueError(
+                        f"recipe {self.name}: max_col_norm = {self.max_col_norm} bounds the rows of fully connected "
+                        f"layers only, and {player}'s layer {i} is a convolution; leave it None"
+                    )
+        if (stage := self.second_stage) is not None:
+            if type(stage.after) is not int or stage.after < 1:
+                raise ValueError(f"recipe {self.name}: second_stage.after = {stage.after!r}; an int of at least 1")
+            if not stage.front or stage.front[-1].units != self.z_dim:
+                raise ValueError(
+                    f"recipe {self.name}: second_stage.front must end in {self.z_dim} units, the z_dim of G behind it"
+                )
+
+    @property
+    def dim(self) -> int:
+        """Numbers in one sample."""
+        c, h, w = self.shape
+        return c * h * w
+
+    def at(self, epoch: int) -> Self:
+        """The recipe of the nets as they are in epoch `epoch` (from 1): plain, with the second stage's layers in G once
+        it has begun."""
+        if (stage := self.second_stage) is None:
+            return self
+        front = stage.front if epoch > stage.after else ()
+        return self.replace(generator=(*front, *self.generator), second_stage=None)
+
+    def replace(self, **changes: object) -> Self:
+        """A copy with some fields changed; an unknown field is a TypeError that lists the known ones."""
+        known = [f.name for f in dataclasses.fields(self)]
+        if unknown := sorted(set(changes) - set(known)):
+            raise TypeError(f"recipe has no field {', '.join(unknown)}; its fields are {', '.join(known)}")
+        return dataclasses.replace(self, **changes)  # type: ignore[arg-type]
+
+    def quick(self, examples: int) -> Self:
+        """The same recipe at sizes that train in seconds on two CPU cores: narrower nets, and the whole number of
+        epochs that comes nearest to QUICK_STEPS minibatches of this many examples. D's weights start wider: at the
+        recipe's own width it would take most of these steps until D leaves 1/2. A convolution's step takes longer, so
+        it gets half as many."""
+        steps = QUICK_STEPS if all(isinstance(x, Layer) for x in self.discriminator) else QUICK_STEPS // 2
+        epochs = max(1, round(steps / math.ceil(examples / self.batch_size)))
+        stage = self.second_stage
+        if stage is not None:
+            after = max(1, round(epochs * stage.after / self.epochs))
+            stage = SecondStage(after, tuple(dataclasses.replace(x, units=min(x.units, 256)) for x in stage.front))
+        return self.replace(
+            generator=layers.narrowed(self.generator, 256, 8),
+            discriminator=layers.narrowed(self.discriminator, 64, 4, QUICK_IRANGE),
+            epochs=epochs,
+            second_stage=stage,
+        )
+
+    def to_dict(self) -> dict[str, object]:
+        """Plain JSON-ready values, for records and checkpoints.
+
+        Fields that came later are left out where they are None: what was made before them still agrees.
+        """
+        values = dataclasses.asdict(self)
+        return {k: v for k, v in values.items() if v is not None or k not in ("contrast", "second_stage")}
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> Self:
+        """The inverse of `to_dict`, also after a trip through JSON."""
+        players = ("generator", "discriminator")
+        found: dict[str, Any] = {p: tuple(map(layers.from_dict, values[p])) for p in players}
+        if stage := values.get("second_stage"):
+            found["second_stage"] = SecondStage(stage["after"], tuple(Layer(**layer) for layer in stage["front"]))
+        return cls(**values | found | {"shape": tuple(values["shape"]), "momentum": tuple(values["momentum"])})
+
+    def checksum(self) -> str:
+        """Eight hexadecimal digits that name this very recipe."""
+        return hashlib.sha256(json.dumps(self.to_dict(), sort_keys=True).encode()).hexdigest()[:8]
+
+    def same_but_length(self, other: Recipe) -> bool:
+        """Whether two recipes agree in all but their epochs: a training of the one may go on as the other."""
+        return self.replace(epochs=other.epochs) == other
+
+    def difference(self, other: Recipe) -> str:
+        """The fields in which two recipes differ, for a message."""
+        mine, theirs = dataclasses.asdict(self), dataclasses.asdict(other)
+        return ", ".join(f"{k} is {mine[k]!r} there and {theirs[k]!r} here" for k in mine if mine[k] != theirs[k])
