@@ -57,16 +57,19 @@ class Recipe:
     d_loss_scale: float = 0.5  # C: D's cost is the mean of its real and its fake half
     contrast: float | None = None  # C: cifar10 only: each picture less its mean, at this L2 norm (datasets/contrast.py)
     second_stage: SecondStage | None = None  # C: tfd only
+    products: Literal["tf32", "bfloat16"] | None = None  # ours: float32 products from rounded numbers, faster ones
 
     def __post_init__(self) -> None:
         choices = {
             "noise": ("uniform", "gaussian"),
             "update": ("simultaneous", "alternating"),
             "objective": ("non-saturating", "minimax", "blend"),
+            "products": (None, "tf32", "bfloat16"),
         }
         for field, allowed in choices.items():
             if (found := getattr(self, field)) not in allowed:
-                raise ValueError(f"recipe {self.name}: {field} = {found!r}; choose one of {', '.join(allowed)}")
+                named = ", ".join(map(str, allowed))
+                raise ValueError(f"recipe {self.name}: {field} = {found!r}; choose one of {named}")
         for field in ("epochs", "z_dim", "batch_size", "k", "momentum_epochs"):
             found = getattr(self, field)
             if type(found) is not int or found < 1:
@@ -155,7 +158,7 @@ class Recipe:
         Fields that came later are left out where they are None: what was made before them still agrees.
         """
         values = dataclasses.asdict(self)
-        return {k: v for k, v in values.items() if v is not None or k not in ("contrast", "second_stage")}
+        return {k: v for k, v in values.items() if v is not None or k not in ("contrast", "second_stage", "products")}
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> Self:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import torch
 
@@ -41,6 +43,20 @@ def _sizes(inputs: int, layers: tuple[AnyLayer, ...], recipe: Recipe) -> list[tu
 def operations(recipe: Recipe) -> int:
     """Floating-point operations in the products of one step."""
     return sum(2 * m * k * n for m, k, n in products(recipe))
+
+
+@contextmanager
+def rounding(recipe: Recipe) -> Iterator[None]:
+    """Make matrix products as the recipe says: from numbers rounded to TF32 on a GPU, to bfloat16 on a CPU, or exact.
+
+    Where the machine has no such products, they are the exact ones.
+    """
+    before = torch.get_float32_matmul_precision()
+    torch.set_float32_matmul_precision({None: "highest", "tf32": "high", "bfloat16": "medium"}[recipe.products])
+    try:
+        yield
+    finally:
+        torch.set_float32_matmul_precision(before)
 
 
 class Products:

@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
-from ganrepro import checkpoints, networks, parameters, parzen, progress, scores
+from ganrepro import checkpoints, networks, parameters, parzen, progress, scores, speed
 from ganrepro.algorithm1 import Player, constrain_, draw, minibatches, rates_at, step, steps_in_epoch
 from ganrepro.datasets import Dataset, prepare
 from ganrepro.lockstep import Lockstep
@@ -178,7 +178,8 @@ def teams(runs: Sequence[Run]) -> list[list[Run]]:
 def run_epoch(team: Sequence[Run], x: Tensor, bar: tqdm | None = None, lockstep: Lockstep | None = None) -> None:
     """One pass over x (n, d), in an order of its own for each run: one run alone, or several in lockstep."""
     began, recipe, epoch = time.perf_counter(), team[0].recipe, team[0].epoch + 1
-    means = lockstep.epoch(epoch, team[0].batch, bar) if lockstep else alone(team[0], x, bar)[:, None]
+    with speed.rounding(recipe):
+        means = lockstep.epoch(epoch, team[0].batch, bar) if lockstep else alone(team[0], x, bar)[:, None]
     seconds = (time.perf_counter() - began) / len(team)
     for run, own in zip(team, means.T.tolist(), strict=True):
         if not all(math.isfinite(v) for v in own):

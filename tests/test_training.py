@@ -14,7 +14,7 @@ import torch
 from reference import Reference
 
 from ganrepro import algorithm1, checkpoints, datasets, networks, training
-from ganrepro.recipes import RECIPES, Layer, for_dataset
+from ganrepro.recipes import RECIPES, Layer, Recipe, for_dataset
 
 
 def small(**changes):
@@ -253,6 +253,20 @@ def test_data_that_do_not_fit_are_refused(digits):
     few = dataclasses.replace(digits, train=digits.train[:50])
     with pytest.raises(ValueError, match="50 training examples, fewer than one minibatch of 100"):
         training.train(small(), few, epochs=1)
+
+
+@pytest.mark.parametrize("products", ["tf32", "bfloat16"])
+def test_rounded_products_are_an_option_of_the_recipe_and_leave_no_trace(digits, products):
+    recipe = small(epochs=2)
+    options = {"device": "cpu", "show_progress": False}
+    (plain,) = training.train(recipe, digits, **options)
+    (rounded,) = training.train(recipe.replace(products=products), digits, **options)
+    assert torch.get_float32_matmul_precision() == "highest"
+    np.testing.assert_allclose(rounded.curves.d_loss, plain.curves.d_loss, rtol=0.05)
+    assert "products" not in recipe.to_dict()  # what was made before the option still agrees
+    assert Recipe.from_dict(rounded.recipe.to_dict()).products == products
+    with pytest.raises(ValueError, match="products = 'int8'; choose one of None, tf32, bfloat16"):
+        recipe.replace(products="int8")
 
 
 def test_divergence_is_an_error_not_a_result(digits):
