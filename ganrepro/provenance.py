@@ -14,7 +14,7 @@ import torch
 
 from ganrepro.paths import PACKAGE, REPOSITORY
 
-TRAINED_BY = ("algorithm1.py", "game.py", "networks.py", "parzen.py", "recipes.py", "training.py")
+TRAINED_BY = ("algorithm1.py", "game.py", "kernel_sums.py", "networks.py", "parzen.py", "recipes.py", "training.py")
 PACKAGES = ("torch", "numpy", "scipy", "pandas", "safetensors")
 
 
