@@ -21,19 +21,29 @@ def main() -> None:
         found = room.rows()
         rows += found
         print(table(found), "\n", flush=True)
-    curves = pd.concat([training.growth(), parzen.growth()], ignore_index=True)
+    curves = pd.concat([training.growth(), tidy(parzen.growth())], ignore_index=True)
     figures.use_style()
-    for figure, file in ((growth.draw(curves), f"{name}-growth.png"),):
-        figures.save(figure, folder / file)
-        plt.close(figure)
-    written = measure.machine() | {
-        "seconds": round(time.perf_counter() - began), "rows": rows, "growth": curves.to_dict("records"),
-    }  # fmt: skip
+    figures.save(figure := growth.draw(curves), folder / f"{name}-growth.png")
+    plt.close(figure)
+    seconds = round(time.perf_counter() - began)
+    written = {"machine": measure.machine(), "seconds": seconds, "rows": rows, "growth": curves.to_dict("records")}
     with paths.atomic_file(folder / f"{name}.json") as unfinished:
         unfinished.write_text(json.dumps(written, indent=1) + "\n")
     with paths.atomic_file(folder / f"{name}-step.txt") as unfinished:
         unfinished.write_text(training.profiled())
     print(f"{folder / name}.json, -growth.png and -step.txt: {time.perf_counter() - began:.0f} s in all")
+
+
+def tidy(measured: pd.DataFrame) -> pd.DataFrame:
+    """The Parzen window's growth in the columns of the training's."""
+    sizes = [row[row["axis"]] for row in measured.to_dict("records")]
+    columns = {"ours": "median_s", "limit": "limit_s", "MiB": "memory_mib"}
+    against = measured["axis"] + " (Parzen)"
+    parts = [
+        pd.DataFrame({"against": against, "size": sizes, "which": which, "seconds": measured[column]})
+        for which, column in columns.items()
+    ]
+    return pd.concat(parts).sort_values("against", kind="stable")
 
 
 def table(rows: list[dict]) -> str:

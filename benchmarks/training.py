@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import statistics
 from collections.abc import Callable
 
 import pandas as pd
@@ -55,26 +54,34 @@ def rows(rounds: int = 9, device: str = "auto") -> list[dict]:
     """Each way to make a step against the bare products, and the update against a copy in memory."""
     where = parameters.device(device)
     recipe, x = RECIPES["mnist"], datasets.load("mnist").training.to(where)
-    eager, ours = peers.Eager(recipe, x[: STEPS * recipe.batch_size]), our_turn(recipe, x)
-    half = recipe.replace(update="alternating")
-    turns: dict[str, Callable[[], object]] = {
-        "limit: bare products, simultaneous": bare_turn(recipe, where),
-        "ours, simultaneous": ours,
-        "limit: bare products, alternating": bare_turn(half, where),
-        "ours, alternating": our_turn(half, x),
-        "peer: eager PyTorch, alternating": eager.epoch,
+    half, rounded = recipe.replace(update="alternating"), recipe.replace(products="bfloat16")
+    eager = peers.Eager(recipe, x[: STEPS * recipe.batch_size])
+    subjects: dict[str, tuple[str, str, Callable[[], object]]] = {
+        "bare products, simultaneous": ("limit", "", bare_turn(recipe, where)),
+        "ours, simultaneous": ("ours", "simultaneous", our_turn(recipe, x)),
+        "ours, simultaneous, bfloat16 products": ("ours", "simultaneous", our_turn(rounded, x)),
+        "bare products, alternating": ("limit", "", bare_turn(half, where)),
+        "ours, alternating": ("ours", "alternating", our_turn(half, x)),
+        "eager PyTorch, alternating": ("peer", "alternating", eager.epoch),
     }
-    compiled = compiled_peer(recipe, x)
-    if compiled is not None:
-        turns["peer: torch.compile, alternating"] = compiled.epoch
-    seconds = measure.interleave(turns, rounds, where)
-    table = []
-    for name, taken in seconds.items():
-        limit = "limit: bare products, " + name.split(", ")[-1]
-        table.append(measure.row(f"step; {name}", [t / STEPS for t in taken], [t / STEPS for t in seconds[limit]]))
+    if (compiled := compiled_peer(recipe, x)) is not None:
+        subjects["torch.compile, alternating"] = ("peer", "alternating", compiled.epoch)
+    turns = {name: synchronised(turn, where) for name, (_, _, turn) in subjects.items()}
+    times = {name: t.scaled(1 / STEPS) for name, t in measure.interleaved(turns, rounds).items()}
+    table = [
+        measure.row(f"step: {name}", role, times[name], times[f"bare products, {against}" if against else name])
+        for name, (role, against, _) in subjects.items()
+    ]
     if compiled is None:
-        table.append({"what": "step; peer: torch.compile, alternating", "note": "no C++ compiler here"})
+        table.append({"what": "step: torch.compile, alternating", "role": "peer", "note": "no C++ compiler here"})
     return table + update_rows(recipe, rounds)
+
+
+def synchronised(turn: Callable[[], object], device: torch.device) -> Callable[[], object]:
+    """The turn, ended only when a GPU has done it."""
+    if device.type != "cuda":
+        return turn
+    return lambda: (turn(), torch.cuda.synchronize())
 
 
 def compiled_peer(recipe: Recipe, x: torch.Tensor) -> peers.Eager | None:
@@ -94,10 +101,11 @@ def update_rows(recipe: Recipe, rounds: int) -> list[dict]:
     update, bytes_moved = update_turn(recipe)
     a = torch.rand(bytes_moved // 8)  # read once, written once: 8 bytes an element
     b = torch.empty_like(a)
-    seconds = measure.interleave({"copy": lambda: b.copy_(a), "ours": update}, 4 * rounds)
+    times = measure.interleaved({"copy": lambda: b.copy_(a), "ours": update}, 4 * rounds)
+    note = f"{bytes_moved / 1e6:.0f} MB"
     return [
-        measure.row("update; limit: a copy of as many bytes", seconds["copy"], seconds["copy"]),
-        measure.row("update; ours", seconds["ours"], seconds["copy"]),
+        measure.row("update of all parameters: a copy of as many bytes", "limit", times["copy"], times["copy"], note),
+        measure.row("update of all parameters: ours", "ours", times["ours"], times["copy"], note),
     ]
 
 
@@ -109,8 +117,8 @@ def growth(rounds: int = 3) -> pd.DataFrame:
     base, x, found = RECIPES["mnist"], datasets.load("mnist").training, []
 
     def note(against: str, size: int, turns: dict[str, Callable[[], object]]) -> None:
-        for which, seconds in measure.interleave(turns, rounds).items():
-            found.append((against, size, which, statistics.median(seconds) / GROWTH_STEPS))
+        for which, times in measure.interleaved(turns, rounds).items():
+            found.append((f"{against} (training)", size, which, times.quartiles[1] / GROWTH_STEPS))
 
     def pair(recipe: Recipe) -> dict[str, Callable[[], object]]:
         return {"limit": bare_turn(recipe, x.device, GROWTH_STEPS), "ours": our_turn(recipe, x, GROWTH_STEPS)}

@@ -1,0 +1,114 @@
+"""What the speed of a training is held against, and the benchmarks' own arithmetic. Nothing here is timed."""
+
+import dataclasses
+import itertools
+import json
+from pathlib import Path
+
+import pandas as pd
+import pytest
+import torch
+from test_training import small
+from torch.utils.flop_counter import FlopCounterMode
+
+from benchmarks import growth, measure, peers
+from ganrepro import algorithm1, datasets, speed, training
+from ganrepro.recipes import RECIPES
+
+
+@pytest.fixture(scope="module")
+def digits():
+    return datasets.load("digits")
+
+
+@pytest.mark.parametrize("change", [{}, {"update": "alternating"}, {"update": "alternating", "k": 3}])
+def test_products_are_those_that_a_step_makes(digits, change):
+    """As counted by torch while the step runs."""
+    recipe = small(**change)
+    run = training.start(recipe, digits, 0)
+    batches = next(algorithm1.minibatches(recipe, digits.train, run.rng))
+    draws = algorithm1.draw(recipe, [len(b) for b in batches], run.rng)
+    with FlopCounterMode(display=False) as counted:
+        algorithm1.step(recipe, run.g, run.d, batches, draws, algorithm1.rates_at(recipe, 1, 0))
+    assert speed.operations(recipe) == counted.get_total_flops()
+
+
+def test_mnist_step_has_the_known_number_of_operations():
+    assert speed.operations(RECIPES["mnist"]) == pytest.approx(2.82e9, rel=1e-3)
+
+
+def test_bare_products_have_the_shapes_of_the_list():
+    bare = speed.Products(small())
+    bare()
+    assert [(*a.shape, b.shape[1]) for a, b in bare.operands] == speed.products(small())
+    a, b = bare.operands[3]
+    torch.testing.assert_close(bare.results[3], a @ b)
+
+
+def test_report_gives_the_share_of_the_limit(monkeypatch):
+    monkeypatch.setattr(speed, "limit", lambda recipe, device: 50.0)
+    assert speed.report(small(), 200, 10.0) == "20 steps/s, 40% of what its matrix products alone allow here"
+
+
+def test_a_recipe_with_convolutions_has_a_rate_but_no_limit():
+    assert speed.report(RECIPES["cifar10-conv"], 200, 10.0) == "20 steps/s"
+    with pytest.raises(ValueError, match="convolution"):
+        speed.products(RECIPES["cifar10-conv"])
+
+
+def test_interleaved_timing_takes_turns(monkeypatch):
+    clock, order = itertools.count(), []
+    monkeypatch.setattr(measure.time, "perf_counter", lambda: float(next(clock)))
+    times = measure.interleaved({"a": lambda: order.append("a"), "b": lambda: order.append("b")}, 3)
+    assert order == ["a", "b"] * 4  # one round to warm up
+    assert times["a"].seconds == times["b"].seconds == (1.0, 1.0, 1.0)
+
+
+def test_ratio_is_taken_within_each_round():
+    ours, limit = measure.Timing((2.0, 4.0, 30.0)), measure.Timing((1.0, 2.0, 10.0))
+    assert ours.over(limit) == 2.0
+    row = measure.row("x", "ours", ours.scaled(0.5), limit)
+    assert row["median_s"] == 2.0 and row["ratio_to_limit"] == 1.0
+
+
+def test_peer_is_the_same_size_and_learns(digits):
+    recipe = small()
+    peer = peers.Eager(recipe, digits.train[:400])
+    run = training.start(recipe, digits, 0)
+    for theirs, ours in ((peer.g, run.g), (peer.d, run.d)):
+        assert sum(p.numel() for p in theirs.parameters()) == sum(p.numel() for p in ours.theta.values())
+    before = [p.detach().clone() for p in peer.g.parameters()]
+    assert peer.epoch() == 4
+    assert all(not torch.equal(p, q) for p, q in zip(before, peer.g.parameters(), strict=True))
+
+
+def test_growth_has_a_panel_for_each_size():
+    columns = ["against", "size", "which", "seconds"]
+    cases = itertools.product(("batch size", "threads"), (1, 2), ("ours", "limit"))
+    found = pd.DataFrame([(against, size, which, size * 0.1) for against, size, which in cases], columns=columns)
+    figure = growth.draw(found)
+    titles = [axes.get_xlabel() for axes in figure.axes if axes.lines]
+    assert titles == ["batch size", "threads"]
+
+
+def test_stored_figures_of_speed_belong_to_a_machine_and_versions():
+    stored = list((Path(__file__).parents[1] / "results/benchmarks").glob("*.json"))
+    assert stored
+    for path in stored:
+        found = json.loads(path.read_text())
+        assert {"cpu", "torch", "threads"} <= set(found["machine"])
+        roles = {row["role"] for row in found["rows"] if "role" in row}
+        assert roles == {"limit", "ours", "peer"}
+        assert all(row["ratio_to_limit"] > 0 for row in found["rows"] if "ratio_to_limit" in row)
+
+
+def test_rounding_of_products_is_undone_after_an_error():
+    recipe = dataclasses.replace(small(), products="bfloat16")
+
+    def interrupted():
+        with speed.rounding(recipe):
+            raise KeyError(torch.get_float32_matmul_precision())
+
+    with pytest.raises(KeyError, match="medium"):
+        interrupted()
+    assert torch.get_float32_matmul_precision() == "highest"
