@@ -21,11 +21,13 @@ from ganrepro.recipes import Recipe
 
 
 class Draws(NamedTuple):
-    """What chance decides in half a step: z (n, z_dim), and D's dropout factors on data and on samples."""
+    """What chance decides in half a step: z (n, z_dim), and D's dropout factors, on n data and then on n samples.
+
+    For a step of G alone, on samples only.
+    """
 
     z: Tensor
-    masks_real: tuple[Tensor, ...] = ()
-    masks_fake: tuple[Tensor, ...] = ()
+    masks: tuple[Tensor, ...] = ()
 
 
 class Rates(NamedTuple):
@@ -65,21 +67,25 @@ class Player:
             return torch.func.vmap(partial(functional_call, self.net))(self.theta, inputs)
         return functional_call(self.net, self.theta, inputs)
 
-    def gradients(self, loss: Tensor, retain_graph: bool = False) -> tuple[Tensor, ...]:
-        """Those of each parameter. loss: one number, or R of which each depends on its own replicate alone."""
-        return torch.autograd.grad(loss.sum(), list(self.theta.values()), retain_graph=retain_graph)
+    def gradients(
+        self, of: Tensor, *others: Tensor, along: Tensor | None = None, retain_graph: bool = False
+    ) -> tuple[Tensor, ...]:
+        """Those of `of` with respect to each parameter, and to other inputs.
+
+        of: one number, or R of which each depends on its own replicate alone; with `along`, a tensor of its shape, any.
+        """
+        along = torch.ones_like(of) if along is None else along
+        return torch.autograd.grad(of, [*self.theta.values(), *others], along, retain_graph=retain_graph)
 
 
 def draw(recipe: Recipe, sizes: Sequence[int], rng: torch.Generator, dtype: torch.dtype = torch.float32) -> list[Draws]:
     """The draws of one step over minibatches of these sizes: one for each D-step, and for "alternating" one for G."""
 
-    def one(n: int, real: bool) -> Draws:
-        z = networks.draw_noise(recipe, n, rng, dtype)
-        masks_real = networks.draw_masks(recipe, n, rng, dtype) if real else ()
-        return Draws(z, masks_real, networks.draw_masks(recipe, n, rng, dtype))
+    def one(n: int, judged: int) -> Draws:
+        return Draws(networks.draw_noise(recipe, n, rng, dtype), networks.draw_masks(recipe, judged, rng, dtype))
 
-    draws = [one(n, real=True) for n in sizes]
-    return draws if recipe.update == "simultaneous" else [*draws, one(sizes[-1], real=False)]
+    draws = [one(n, 2 * n) for n in sizes]
+    return draws if recipe.update == "simultaneous" else [*draws, one(sizes[-1], sizes[-1])]
 
 
 def step(
@@ -92,21 +98,26 @@ def step(
     "simultaneous" (the authors' code): both players move from one minibatch, z and set of dropout masks.
     "alternating" (Algorithm 1): k moves of D, then one of G on fresh z.
     """
+    simultaneous = recipe.update == "simultaneous"
     for x, draw_d in zip(batches, draws, strict=False):  # Algorithm 1, line 2: for k steps
-        x_fake = g(draw_d.z)
-        l_real, l_fake = d(x, draw_d.masks_real), d(x_fake, draw_d.masks_fake)
+        x_fake, n = g(draw_d.z), x.shape[-2]
+        judged = torch.cat([x, x_fake.detach()], -2).requires_grad_(simultaneous)
+        l_real, l_fake = d(judged, draw_d.masks).split(n, -1)
         d_loss = game.discriminator_loss(l_real, l_fake, recipe.d_loss_scale)
-        simultaneous = recipe.update == "simultaneous"
-        d_gradients = d.gradients(d_loss, retain_graph=simultaneous)
-        if not simultaneous:
-            descend_(recipe, d, d_gradients, rates)
-    confidences = game.confidence(l_real.detach()), game.confidence(l_fake.detach())
-    if not simultaneous:
-        l_fake = d(g(draws[-1].z), draws[-1].masks_fake)
-    g_loss = game.generator_loss(l_fake, recipe.objective)
-    g_gradients = g.gradients(g_loss)
-    if simultaneous:
+        if simultaneous:
+            *d_gradients, slope = d.gradients(d_loss, judged)
+        else:
+            descend_(recipe, d, d.gradients(d_loss), rates)
+    l_real, l_fake = l_real.detach(), l_fake.detach()
+    confidences = game.confidence(l_real), game.confidence(l_fake)
+    if simultaneous:  # D has already carried its own loss back to x_fake: only the loss at its end is another
+        exchange = game.exchange(l_fake, recipe.objective, recipe.d_loss_scale)
+        g_loss = game.generator_loss(l_fake, recipe.objective)
+        g_gradients = g.gradients(x_fake, along=exchange.unsqueeze(-1) * slope.narrow(-2, n, n))
         descend_(recipe, d, d_gradients, rates)
+    else:
+        g_loss = game.generator_loss(d(g(draws[-1].z), draws[-1].masks), recipe.objective)
+        g_gradients = g.gradients(g_loss)
     descend_(recipe, g, g_gradients, rates)
     return torch.stack([d_loss.detach(), g_loss.detach(), *confidences])
 

@@ -38,6 +38,22 @@ def generator_loss(l_fake: Tensor, objective: str = "non-saturating") -> Tensor:
     raise ValueError(f"objective = {objective!r}; choose one of non-saturating, minimax, blend")
 
 
+FARTHEST = 80.0  # logit at which `exchange` stays finite in float32; D = 1e-35 there
+
+
+def exchange(l_fake: Tensor, objective: str = "non-saturating", scale: float = 0.5) -> Tensor:
+    """(dL_G/dl) / (dL_D/dl) at each of D's logits of samples: what turns a gradient of D's loss into one of G's.
+
+    Both losses reach a sample x = G(z) through its logit alone. So once D's loss has been carried back to x, G's needs
+    no second way through D. Raises ValueError as `generator_loss` does.
+    """
+    odds = torch.exp(-l_fake.clamp(min=-FARTHEST))  # (1 - D) / D
+    slopes = {"non-saturating": -odds, "minimax": -torch.ones_like(odds), "blend": -(1 + odds) / 2}
+    if objective not in slopes:
+        raise ValueError(f"objective = {objective!r}; choose one of {', '.join(slopes)}")
+    return slopes[objective] / scale
+
+
 def confidence(logits: Tensor) -> Tensor:
     """D's mean output, in [0, 1]: D(x) on data, D(G(z)) on samples."""
     return torch.sigmoid(logits).mean(-1)

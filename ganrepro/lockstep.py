@@ -100,9 +100,5 @@ class Lockstep:
 def _stack(draws: Sequence[Draws]) -> Draws:
     """The draws of R replicates as one, each tensor (R, ...)."""
 
-
-    def masks(of_each: Sequence[tuple[Tensor, ...]]) -> tuple[Tensor, ...]:
-        return tuple(torch.stack(of_layer) for of_layer in zip(*of_each, strict=True))
-
-    z = torch.stack([d.z for d in draws])
-    return Draws(z, masks([d.masks_real for d in draws]), masks([d.masks_fake for d in draws]))
+    masks = tuple(torch.stack(of_layer) for of_layer in zip(*(d.masks for d in draws), strict=True))
+    return Draws(torch.stack([d.z for d in draws]), masks)

@@ -132,11 +132,10 @@ def draw_masks(recipe: Recipe, n: int, rng: torch.Generator, dtype: torch.dtype 
 
 
 def _dropout(n: int, width: int, keep: float, rng: torch.Generator, dtype: torch.dtype) -> Tensor:
-    """(n, width) of 1/p with probability p and else 0, p being keep to 2^-16: four from 64 random bits, for speed."""
+    """(n, width) of 1/keep with a probability of keep, to 2^-16, and else 0: four from 64 random bits, for speed."""
     bits = torch.empty((n * width + 3) // 4, dtype=torch.int64, device=rng.device)
     bits.random_(-(2**63), None, generator=rng)
-    p = math.ceil(keep * 2**16) / 2**16
-    return bits.view(torch.int16)[: n * width].view(n, width).to(dtype).lt_((p - 0.5) * 2**16).div_(p)
+    return bits.view(torch.int16)[: n * width].view(n, width).to(dtype).lt_((keep - 0.5) * 2**16).div_(keep)
 
 
 def draw_noise(recipe: Recipe, n: int, rng: torch.Generator, dtype: torch.dtype = torch.float32) -> Tensor:

@@ -122,3 +122,19 @@ def test_stacks_of_minibatches_keep_their_axes():
 def test_an_unknown_objective_is_refused_with_the_choices(objective):
     with pytest.raises(ValueError, match=f"objective = '{objective}'; choose one of {', '.join(OBJECTIVES)}"):
         game.generator_loss(torch.zeros(2), objective)
+
+
+@given(st.lists(st.floats(-30, 30), min_size=1, max_size=8), st.sampled_from(OBJECTIVES), st.floats(0.1, 2))
+def test_exchange_is_the_ratio_of_the_losses_slopes(logits, objective, scale):
+    d, d_of_minus = outputs(logits), outputs([-l for l in logits])  # D and 1 - D, each without cancellation
+    of_g = {"non-saturating": -d_of_minus, "minimax": -d, "blend": -(d + d_of_minus) / 2}[objective]
+    found = game.exchange(double(logits), objective, scale).numpy() * (scale * d)
+    np.testing.assert_allclose(found, of_g, rtol=1e-12)
+
+
+def test_exchange_stays_finite_where_d_is_sure_beyond_float32():
+    sure = torch.tensor([-200.0, -80.0, 0.0, 200.0])
+    for objective in OBJECTIVES:
+        assert torch.isfinite(game.exchange(sure, objective)).all()
+    with pytest.raises(ValueError, match="choose one of non-saturating, minimax, blend"):
+        game.exchange(sure, "wasserstein")

@@ -42,10 +42,16 @@ def numpy_layers(player):
     return list(zip(arrays[::2], arrays[1::2], strict=True))
 
 
-def as_numpy(masks, recipe, n):
+def factors(masks, recipe, n):
     """Dropout factors as numpy; ones where the recipe drops nothing."""
     widths = [recipe.dim] + [layer.units for layer in recipe.discriminator[:-1]]
     return [m.numpy() for m in masks] or [np.ones((n, w)) for w in widths]
+
+
+def as_numpy(draws, recipe, n):
+    """z, and D's dropout factors on n data and on n samples."""
+    both = factors(draws.masks, recipe, 2 * n)
+    return draws.z.numpy(), [m[:n] for m in both], [m[n:] for m in both]
 
 
 @pytest.mark.parametrize("objective", ["non-saturating", "minimax", "blend"])
@@ -64,12 +70,12 @@ def test_twenty_steps_equal_the_independent_implementation(digits, update, k, dr
         draws = algorithm1.draw(recipe, [20] * k, rng, torch.float64)
         rates = algorithm1.rates_at(recipe, epoch=1 + i, batch=i)
         algorithm1.step(recipe, g, d, batches, draws, rates)
-        on = [(t.z.numpy(), as_numpy(t.masks_real, recipe, 20), as_numpy(t.masks_fake, recipe, 20)) for t in draws]
         if update == "simultaneous":
-            ours.simultaneous_step(batches[0].numpy(), *on[0], *map(float, rates))
+            ours.simultaneous_step(batches[0].numpy(), *as_numpy(draws[0], recipe, 20), *map(float, rates))
         else:
-            z, _, masks = on[-1]
-            ours.alternating_step([b.numpy() for b in batches], on[:-1], z, masks, *map(float, rates))
+            on = [as_numpy(t, recipe, 20) for t in draws[:-1]]
+            z, masks = draws[-1].z.numpy(), factors(draws[-1].masks, recipe, 20)
+            ours.alternating_step([b.numpy() for b in batches], on, z, masks, *map(float, rates))
     for player, expected in ((g, ours.g), (d, ours.d)):
         for (w, b), (we, be) in zip(numpy_layers(player), expected, strict=True):
             np.testing.assert_allclose(w, we, rtol=1e-9, atol=1e-12)
