@@ -9,7 +9,7 @@ import matplotlib.pyplot as plt
 import pandas as pd
 
 from benchmarks import growth, measure, parzen, startup, training
-from ganrepro import figures, paths
+from ganrepro import figures, paths, publish
 
 
 def main() -> None:
@@ -31,6 +31,7 @@ def main() -> None:
         unfinished.write_text(json.dumps(written, indent=1) + "\n")
     with paths.atomic_file(folder / f"{name}-step.txt") as unfinished:
         unfinished.write_text(training.profiled())
+    publish.update_readme()
     print(f"{folder / name}.json, -growth.png and -step.txt: {time.perf_counter() - began:.0f} s in all")
 
 

@@ -8,13 +8,18 @@ from matplotlib.figure import Figure
 
 from ganrepro import figures
 
-STYLE = {"ours": ("-o", figures.MODEL), "limit": ("--s", "0.4"), "MiB": (":^", figures.ACCENT)}
+STYLE = {
+    "ours": ("-o", figures.MODEL),
+    "limit": ("--s", "0.4"),
+    "one after another": ("--s", figures.DISCRIMINATOR),
+    "MiB": (":^", figures.ACCENT),
+}
 
 
 def draw(curves: pd.DataFrame, columns: int = 3) -> Figure:
-    """One panel for each `against`, both axes logarithmic; a thin line shows what linear growth would be.
+    """One panel for each `against`, both axes logarithmic; a thin line is linear growth, or linear gain from threads.
 
-    curves: columns against, size, which ("ours", "limit", or "MiB" of additional memory), seconds (or MiB).
+    curves: columns against, size, which (a key of STYLE; "MiB" is additional memory), seconds (or MiB).
     """
     groups = list(curves.groupby("against", sort=False))
     rows = -(-len(groups) // columns)
@@ -25,7 +30,11 @@ def draw(curves: pd.DataFrame, columns: int = 3) -> Figure:
             axes.loglog(own["size"], own["seconds"], style, color=color, markersize=4, label=which)
         ours = group[group.which == "ours"]
         first = ours.iloc[0]
-        axes.loglog(ours["size"], first["seconds"] * ours["size"] / first["size"], color="0.8", linewidth=1, zorder=0)
+        linear = ours["size"] / first["size"]
+        linear = 1 / linear if "threads" in str(against) else linear
+        axes.loglog(ours["size"], first["seconds"] * linear, color="0.8", linewidth=1, zorder=0)
+        axes.set_xticks(ours["size"], [f"{size:g}" if size < 10_000 else f"{size / 1000:g}k" for size in ours["size"]])
+        axes.minorticks_off()
         axes.set(xlabel=str(against), ylabel="seconds" if "MiB" not in set(group.which) else "seconds; MiB")
         axes.legend(fontsize=7)
     for axes in panels.flat[len(groups) :]:

@@ -36,9 +36,9 @@ def bare_turn(recipe: Recipe, device: torch.device, steps: int = STEPS) -> Calla
     return turn
 
 
-def update_turn(recipe: Recipe) -> tuple[Callable[[], None], int]:
+def update_turn(recipe: Recipe, device: torch.device) -> tuple[Callable[[], None], int]:
     """The memory-bound part: momentum and parameters of both nets. Also the bytes that it must move."""
-    run = training.start(recipe, datasets.load("mnist"), 0)
+    run = training.start(recipe, datasets.load("mnist"), 0, device)
     gradients = [[torch.rand_like(p) for p in player.theta.values()] for player in (run.g, run.d)]
     rates = algorithm1.rates_at(recipe, 1, 0)
 
@@ -74,7 +74,7 @@ def rows(rounds: int = 9, device: str = "auto") -> list[dict]:
     ]
     if compiled is None:
         table.append({"what": "step: torch.compile, alternating", "role": "peer", "note": "no C++ compiler here"})
-    return table + update_rows(recipe, rounds)
+    return table + part_rows(recipe, x, rounds)
 
 
 def synchronised(turn: Callable[[], object], device: torch.device) -> Callable[[], object]:
@@ -96,23 +96,44 @@ def compiled_peer(recipe: Recipe, x: torch.Tensor) -> peers.Eager | None:
     return peer
 
 
-def update_rows(recipe: Recipe, rounds: int) -> list[dict]:
-    """The parameter update against the machine's own copy of as many bytes."""
-    update, bytes_moved = update_turn(recipe)
-    a = torch.rand(bytes_moved // 8)  # read once, written once: 8 bytes an element
-    b = torch.empty_like(a)
-    times = measure.interleaved({"copy": lambda: b.copy_(a), "ours": update}, 4 * rounds)
-    note = f"{bytes_moved / 1e6:.0f} MB"
-    return [
-        measure.row("update of all parameters: a copy of as many bytes", "limit", times["copy"], times["copy"], note),
-        measure.row("update of all parameters: ours", "ours", times["ours"], times["copy"], note),
-    ]
+def part_rows(recipe: Recipe, x: torch.Tensor, rounds: int) -> list[dict]:
+    """What a step does beside its products: the update against a copy of as many bytes, the draws, and what is neither.
+
+    The last is the step of nets so small that their arithmetic takes no time: Python, autograd and dispatch.
+    """
+    update, bytes_moved = update_turn(recipe, x.device)
+    a = torch.rand(bytes_moved // 8, device=x.device)  # read once, written once: 8 bytes an element
+    b, rng = torch.empty_like(a), training.random_state(0, 0, x.device)
+    tiny = small(recipe).replace(batch_size=2)
+    turns: dict[str, Callable[[], object]] = {
+        "copy": lambda: b.copy_(a),
+        "update": update,
+        "draws": lambda: algorithm1.draw(recipe, [recipe.batch_size], rng),
+        "calls": our_turn(tiny, x, 1),
+    }
+    named = {
+        "copy": ("update of all parameters: a copy of as many bytes", "limit", f"{bytes_moved / 1e6:.0f} MB"),
+        "update": ("update of all parameters: ours", "ours", f"{bytes_moved / 1e6:.0f} MB; part of a step"),
+        "draws": ("noise and dropout: ours", "ours", "part of a step; ratio to that copy"),
+        "calls": ("step of tiny nets: ours", "ours", "what is no arithmetic; part of a step; ratio to that copy"),
+    }
+    times = measure.interleaved({k: synchronised(turn, x.device) for k, turn in turns.items()}, 4 * rounds)
+    return [measure.row(what, role, times[k], times["copy"], note) for k, (what, role, note) in named.items()]
+
+
+def small(recipe: Recipe, units: int = 8) -> Recipe:
+    """The recipe with hidden layers of so many units."""
+    g, d = (
+        tuple(dataclasses.replace(layer, units=units) for layer in layers[:-1]) + layers[-1:]
+        for layers in (recipe.generator, recipe.discriminator)
+    )
+    return recipe.replace(generator=g, discriminator=d)
 
 
 def growth(rounds: int = 3) -> pd.DataFrame:
     """Seconds a step against batch size, width of G, threads, and replicates in lockstep; ours and the limit's.
 
-    Replicates are set against as many runs one after another.
+    Replicates in lockstep are set against as many runs one after another.
     """
     base, x, found = RECIPES["mnist"], datasets.load("mnist").training, []
 
@@ -134,7 +155,8 @@ def growth(rounds: int = 3) -> pd.DataFrame:
         note("threads", threads, pair(base))
     torch.set_num_threads(everyone)
     for r in (1, 2, 4):
-        note("replicates", r, {"limit": replicates_turn(base, x, r, False), "ours": replicates_turn(base, x, r, True)})
+        apart, together = (replicates_turn(base, x, r, lockstep) for lockstep in (False, True))
+        note("replicates", r, {"one after another": apart, "ours": together})
     return pd.DataFrame(found, columns=["against", "size", "which", "seconds"])
 
 

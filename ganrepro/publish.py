@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shutil
 from pathlib import Path
@@ -76,7 +77,7 @@ def table1(committed: list[Record]) -> pd.DataFrame:
     parts = []
     for dataset in dict.fromkeys(["mnist", *(r.meta["dataset"]["name"] for r in committed)]):
         own = [r for r in committed if r.meta["dataset"]["name"] == dataset]
-        parts += [tables.paper_rows("tfd" if own and own[0].meta["dataset"]["stand_in_for"] == "TFD" else dataset)]
+        parts += [tables.paper_rows("tfd" if own and own[0].recipe.name == "tfd" else dataset)]
         parts += [tables.gan_rows(own, "results/paper")]
         parts += [tables.control_rows(dataset)]
     return tables.join(*parts)
@@ -138,6 +139,19 @@ def walks(record: Record, rows: int = 4, steps: int = 12) -> torch.Tensor:
     return networks.walk(record.generator(), torch.from_numpy(record.z[: 2 * rows]).unflatten(0, (rows, 2)), steps)
 
 
+def speed_table() -> pd.DataFrame:
+    """What `make bench` stored of each machine, as text: a step and the Parzen window, against their limits."""
+    found = []
+    for path in sorted((paths.results() / "benchmarks").glob("*.json")):
+        stored = json.loads(path.read_text())
+        for row in stored["rows"]:
+            if "ratio_to_limit" in row and "10 dimensions" not in row["what"]:
+                seconds, ratio = row["median_s"], row["ratio_to_limit"]
+                shown = f"{1000 * seconds:.3g} ms" if seconds < 1 else f"{seconds:.{0 if seconds >= 10 else 1}f} s"
+                found.append([path.stem, row["what"], shown, f"{ratio:.{0 if ratio >= 10 else 2}f}", row["note"]])
+    return pd.DataFrame(found, columns=["machine", "what", "median", "times the limit", "note"])
+
+
 def update_readme() -> list[Path]:
     """Rewrite what stands between `<!-- NAME:begin -->` and `<!-- NAME:end -->` in the README."""
     path = paths.repository() / "README.md"
@@ -152,7 +166,7 @@ def update_readme() -> list[Path]:
 def readme_text(text: str) -> str:
     """The README with its generated parts made anew: what it should say."""
     committed = records.below(paths.results(), "paper")
-    parts = {"table1": tables.markdown(table1(committed))}
+    parts = {"table1": tables.markdown(table1(committed)), "speed": tables.rows_markdown(speed_table())}
     for name, content in parts.items():
         found = re.search(rf"<!-- {name}:begin[^>]*-->\n(.*?)<!-- {name}:end -->", text, re.DOTALL)
         if not found:

@@ -157,7 +157,11 @@ def readable(table: pd.DataFrame) -> pd.DataFrame:
 
 def markdown(table: pd.DataFrame) -> str:
     """A readable table as GitHub shows it."""
-    shown = readable(table)
+    return rows_markdown(readable(table))
+
+
+def rows_markdown(shown: pd.DataFrame) -> str:
+    """The rows of any table of text as GitHub shows them."""
     lines = ["| " + " | ".join(shown.columns) + " |", "|" + " --- |" * shown.shape[1]]
     lines += ["| " + " | ".join(str(v) for v in row) + " |" for row in shown.itertuples(index=False)]
     return "\n".join(lines)
