@@ -77,6 +77,14 @@ def parser() -> argparse.ArgumentParser:
     train.set_defaults(command=train_records)
     snapshot.set_defaults(command=snapshot_records)
 
+    ablate = commands.add_parser("ablate", help="train the MNIST recipe with one thing changed at a time")
+    ablate.add_argument("--epochs", type=int, default=30, help="of each arm; default 30")
+    ablate.add_argument("--seeds", type=int, default=2, help="how many, from 0; default 2")
+    ablate.add_argument("--arm", action="append", default=[], help="by default all; may be repeated")
+    ablate.add_argument("--products", choices=["float32", "tf32", "bfloat16"], default="float32")
+    ablate.add_argument("--device", default="auto")
+    ablate.set_defaults(command=run_ablations)
+
     results = commands.add_parser("results", help="finished paper records -> results/, tables, figures, README")
     results.set_defaults(command=publish_results)
     commands.add_parser("doctor", help="what is installed and what is not").set_defaults(command=doctor)
@@ -159,6 +167,21 @@ def asked_for(options: argparse.Namespace) -> tuple[Dataset, str]:
         raise ValueError(f"recipe = {recipe!r}; choose one of {recipes.OWN}, {', '.join(recipes.RECIPES)}")
     name = options.dataset or ("mnist" if recipe == recipes.OWN else recipes.made_for(recipe))
     return datasets.load(name), recipe
+
+
+def run_ablations(options: argparse.Namespace) -> int:
+    from ganrepro import ablations, datasets, recipes
+
+    for name in ("epochs", "seeds"):
+        if getattr(options, name) < 1:
+            raise ValueError(f"{name} = {getattr(options, name)}; it must be at least 1")
+    parameters.device(options.device)
+    products = None if options.products == "float32" else options.products
+    recipe, data = recipes.RECIPES["mnist"].replace(products=products), datasets.load("mnist")
+    made = ablations.run(recipe, data, options.epochs, range(options.seeds), options.device, options.arm)
+    for table in made:
+        print(ablations.summary(table).round(1).to_string(index=False), "\n", flush=True)
+    return 0
 
 
 def announce(made: Iterable[Record]) -> int:
