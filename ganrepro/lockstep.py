@@ -42,13 +42,13 @@ class Lockstep:
         """Epoch `number` (from 1), whose first minibatch is number `batch`. Returns the means of its steps, (4, R)."""
         orders = [torch.randperm(len(self.x), generator=rng, device=rng.device) for rng in self.rngs]
         split = self.full * self.rows.shape[-1]
-        self.rows.copy_(torch.stack([order[:split].view(self.full, -1) for order in orders]))
+        self.rows.copy_(torch.stack([order[:split].view(self.rows.shape[1:]) for order in orders]))
         rates = [rates_at(self.recipe, number, batch + i * self.recipe.k) for i in range(self.full)]
-        self.lr.copy_(torch.stack([r.lr for r in rates]))
-        self.momentum.copy_(rates[0].momentum)
+        self.lr.copy_(torch.tensor([float(r.lr) for r in rates], dtype=torch.float64))
+        self.momentum.copy_(rates_at(self.recipe, number, batch).momentum)
         self.i.zero_()
         self.total.zero_()
-        if self.x.is_cuda and self.graph is None:
+        if self.x.is_cuda and self.full and self.graph is None:
             self.graph = self.capture()
         for _ in range(self.full):
             self.graph.replay() if self.graph else self.advance()

@@ -206,6 +206,17 @@ def test_in_lockstep_each_replicate_is_its_single_run(digits, tmp_path, change):
         torch.testing.assert_close(other.sample(50), one.sample(50), rtol=1e-3, atol=1e-4)
 
 
+def test_lockstep_where_no_step_has_all_its_minibatches(digits):
+    few = dataclasses.replace(digits, train=digits.train[:250])
+    recipe = small(epochs=2, update="alternating", k=3)  # three minibatches, the last one half full
+    options = {"seeds": [0, 1], "device": "cpu", "show_progress": False}
+    for one, other in zip(
+        training.train(recipe, few, **options), training.train(recipe, few, lockstep=True, **options), strict=True
+    ):
+        assert other.curves.step.tolist() == [1, 2]
+        torch.testing.assert_close(other.sample(50), one.sample(50), rtol=1e-3, atol=1e-4)
+
+
 def test_runs_at_different_epochs_go_on_in_teams(digits, tmp_path):
     recipe = small(epochs=3)
     options = {"device": "cpu", "show_progress": False, "checkpoint_dir": tmp_path, "lockstep": True}
