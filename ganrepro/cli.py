@@ -145,9 +145,7 @@ def train_records(options: argparse.Namespace) -> int:
     if options.dataset is None and options.recipe is None and options.seed is None:
         return announce(records.train_wanted(options.device, options.epochs))
     data, recipe = asked_for(options)
-    return announce(itertools.chain.from_iterable(
-        records.train_paper(data, seed, options.device, options.epochs, recipe) for seed in options.seed or [0]
-    ))  # fmt: skip
+    return announce(records.train_paper(data, options.seed or [0], options.device, options.epochs, recipe))
 
 
 def snapshot_records(options: argparse.Namespace) -> int:

@@ -10,7 +10,7 @@ of the stored uint8 samples, so that anyone can recompute them.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -75,12 +75,22 @@ def get_or_train(
     if profile != "quick" and (found := _find_paper(full, data, seed)):
         return found
     if profile == "paper":
-        return _train_record(full, data, "paper", seed, device, train)
+        return _made(full, data, "paper", seed, device, train)
     quick = full if isinstance(recipe, Recipe) else full.quick(len(data.training))
     path = paths.runs() / folder(quick, data, "quick", seed)
     if (found := read(path)) and found.meta["code"] == provenance.code_sha256():
         return found
-    return _train_record(quick, data, "quick", seed, device, train)
+    return _made(quick, data, "quick", seed, device, train)
+
+
+def _made(
+    recipe: Recipe, data: datasets.Dataset, profile: str, seed: int, device: str, train: bool
+) -> Record:  # fmt: skip
+    if not train:
+        path = paths.runs() / folder(recipe, data, profile, seed)
+        raise FileNotFoundError(f"there is no record {path}; run with train=True to make it")
+    (record,) = _train_records(recipe, data, profile, [seed], device)
+    return record
 
 
 def _named(data: datasets.Dataset, recipe: str) -> Recipe:
@@ -98,23 +108,32 @@ def train_wanted(device: str = "auto", epochs: int | None = None) -> Iterator[Re
         except datasets.DatasetUnavailable as error:
             print(f"skipped: no record of {dataset}, recipe {recipe}, since its data are not here. {error}")
             continue
-        for seed in seeds:
-            yield from train_paper(data, seed, device, epochs, recipe)
+        yield from train_paper(data, seeds, device, epochs, recipe)
 
 
 def train_paper(
-    data: datasets.Dataset, seed: int = 0, device: str = "auto", epochs: int | None = None, recipe_name: str = OWN
+    data: datasets.Dataset, seeds: Sequence[int] = (0,), device: str = "auto", epochs: int | None = None,
+    recipe_name: str = OWN,
 ) -> Iterator[Record]:  # fmt: skip
-    """Train a paper record, from its checkpoint where there is one, to `epochs` in all; a longer record stays.
+    """Train paper records, from their checkpoints where there are any, to `epochs` in all; longer records stay.
 
-    One record, or one for each fold where folds have models of their own. recipe_name: as for `for_dataset`.
+    One record a seed, or one for each fold where folds have models of their own. On a GPU all seeds are trained in
+    lockstep. recipe_name: as for `for_dataset`.
     """
     recipe = _named(data, recipe_name)
     recipe = recipe.replace(epochs=epochs) if epochs is not None else recipe
     for part in _models(data):
-        found = _find_paper(recipe, part, seed)
-        long_enough = found is not None and found.meta["epochs"] >= recipe.epochs
-        yield found if found and long_enough else _train_record(recipe, part, "paper", seed, device, train=True)
+        training.check_arguments(recipe, part, seeds, recipe.epochs, 0)
+        missing = []
+        for seed in seeds:
+            found = _find_paper(recipe, part, seed)
+            if found and found.meta["epochs"] >= recipe.epochs:
+                yield found
+            else:
+                missing.append(seed)
+        together = parameters.device(device).type == "cuda"
+        for group in [missing] if together and missing else [[seed] for seed in missing]:
+            yield from _train_records(recipe, part, "paper", group, device)
 
 
 def _models(data: datasets.Dataset) -> list[datasets.Dataset]:
@@ -171,13 +190,10 @@ def _find_paper(recipe: Recipe, data: datasets.Dataset, seed: int) -> Record | N
     return max(found, key=lambda record: record.meta["epochs"], default=None)  # of equals, the committed one
 
 
-def _train_record(
-    recipe: Recipe, data: datasets.Dataset, profile: str, seed: int, device: str, train: bool
-) -> Record:  # fmt: skip
-    path = paths.runs() / folder(recipe, data, profile, seed)
-    if not train:
-        raise FileNotFoundError(f"there is no record {path}; run with train=True to make it")
-    training.check_arguments(recipe, data, (seed,), recipe.epochs, 0)
+def _train_records(
+    recipe: Recipe, data: datasets.Dataset, profile: str, seeds: Sequence[int], device: str
+) -> Iterator[Record]:  # fmt: skip
+    training.check_arguments(recipe, data, seeds, recipe.epochs, 0)
     parameters.device(device)  # refused here if it is not there, before a folder is made or a time estimated
     paths.require_writable(paths.runs())
     checkpoint_dir = None
@@ -185,13 +201,15 @@ def _train_record(
         checkpoint_dir = checkpoint_folder(recipe, data)
         seconds = training.estimate_seconds(recipe, data, device)
         print(f"training {recipe.name} on {data.label}, {recipe.epochs} epochs: about {_duration(seconds)} here")
-    (run,) = training.train(
-        recipe, data, seeds=(seed,), device=device, checkpoint_dir=checkpoint_dir,
+    runs = training.train(
+        recipe, data, seeds=seeds, device=device, checkpoint_dir=checkpoint_dir,
         validate_every=PAPER_VALIDATE if profile == "paper" else QUICK_VALIDATE,
     )  # fmt: skip
-    seconds = max(run.curves.seconds.sum(), 1e-9)
-    print(f"trained {recipe.name} on {data.label}: {speed.report(recipe, int(run.curves.step.max()), seconds, device)}")
-    return write(run, data, profile, path)
+    seconds = sum(run.curves.seconds.sum() for run in runs)
+    steps = sum(int(run.curves.step.max()) for run in runs)
+    print(f"trained {recipe.name} on {data.label}: {speed.report(recipe, steps, max(seconds, 1e-9), device)}")
+    for run in runs:
+        yield write(run, data, profile, paths.runs() / folder(recipe, data, profile, run.seed))
 
 
 def checkpoint_folder(recipe: Recipe, data: datasets.Dataset) -> Path:

@@ -570,12 +570,12 @@ def test_a_pickle_in_an_array_file_is_never_opened(copy):
 def test_a_paper_training_goes_on_from_its_checkpoint_to_the_same_record(
     runs, own_recipe, digits, tmp_path, monkeypatch
 ):
-    list(records.train_paper(digits, seed=1, device="cpu", epochs=2))
-    (longer,) = records.train_paper(digits, seed=1, device="cpu", epochs=5)
+    list(records.train_paper(digits, [1], device="cpu", epochs=2))
+    (longer,) = records.train_paper(digits, [1], device="cpu", epochs=5)
     assert (longer.meta["epochs"], longer.path) == (5, runs / "paper/mnist@digits/seed1")
     assert (runs / "checkpoints/paper/mnist@digits/seed1.safetensors").is_file()
     monkeypatch.setenv("GANREPRO_RUNS", str(tmp_path / "whole"))
-    (whole,) = records.train_paper(digits, seed=1, device="cpu", epochs=5)
+    (whole,) = records.train_paper(digits, [1], device="cpu", epochs=5)
     assert whole.path != longer.path
     assert np.array_equal(whole.samples, longer.samples)
     columns = ["epoch", "d_loss", "g_loss", "lr", "momentum"]
@@ -593,7 +593,7 @@ def test_a_longer_paper_record_stays(runs, own_recipe, digits, trainings):
 def test_faces_have_a_paper_record_for_each_fold_and_one_row_together(runs, monkeypatch, trainings):
     faces = datasets.load("att")
     monkeypatch.setattr(records, "for_dataset", lambda name, shape: few_units(faces))
-    made = list(records.train_paper(faces, seed=1, device="cpu"))
+    made = list(records.train_paper(faces, [1], device="cpu"))
     assert [r.path.relative_to(runs).as_posix() for r in made] == [f"paper/tfd@att/seed1/fold{k}" for k in range(5)]
     assert [r.meta["dataset"]["fold"] for r in made] == list(range(5)) and len(trainings) == 5
     assert [len(r.ll) for r in made] == [80] * 5
@@ -687,3 +687,25 @@ def test_committed_records_lie_where_their_description_says(evidence):
     assert below.parts[2] == f"seed{meta['seed']}"
     assert below.parts[1].startswith(meta["recipe"]["name"])
     assert meta["epochs"] == len(evidence.curves) == meta["scores"]["last"]["epoch"]
+
+
+def test_several_seeds_are_trained_together_where_there_is_a_gpu(digits, tmp_path, monkeypatch):
+    """One call for all that are missing there, and one call each on a CPU."""
+    monkeypatch.setenv("GANREPRO_RUNS", str(tmp_path))
+    calls, train = [], training.train
+
+    def noted(*arguments, seeds, **options):
+        calls.append(list(seeds))
+        return train(*arguments, seeds=seeds, **options)
+
+    monkeypatch.setattr(training, "train", noted)
+    monkeypatch.setattr(training, "estimate_seconds", lambda *_: 1.0)
+    list(records.train_paper(digits, [1], "cpu", epochs=1))
+    list(records.train_paper(digits, [0, 1, 2], "cpu", epochs=1))
+    assert calls == [[1], [0], [2]]
+    calls.clear()
+    on_gpu = {"": torch.device("cpu"), "gpu": torch.device("cuda")}
+    monkeypatch.setattr(records.parameters, "device", lambda name: on_gpu["gpu" if not calls else ""])
+    monkeypatch.setattr(training, "train", lambda *a, seeds, **o: calls.append(list(seeds)) or [])
+    list(records.train_paper(digits, [0, 1, 3, 4], "cpu", epochs=1))
+    assert calls == [[3, 4]]
