@@ -41,7 +41,7 @@ def tidy(measured: pd.DataFrame) -> pd.DataFrame:
     columns = {"ours": "median_s", "limit": "limit_s", "MiB": "memory_mib"}
     against = measured["axis"] + " (Parzen)"
     parts = [
-        pd.DataFrame({"against": against, "size": sizes, "which": which, "seconds": measured[column]})
+        pd.DataFrame({"against": against, "size": sizes, "which": which, "value": measured[column]})
         for which, column in columns.items()
     ]
     return pd.concat(parts).sort_values("against", kind="stable")

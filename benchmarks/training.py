@@ -17,12 +17,13 @@ from ganrepro.recipes import RECIPES, Recipe
 STEPS, GROWTH_STEPS = 20, 5  # in one timed turn
 
 
-def our_turn(recipe: Recipe, x: torch.Tensor, steps: int = STEPS) -> Callable[[], None]:
-    """One short epoch, as `train` runs it."""
+def our_turn(recipe: Recipe, x: torch.Tensor, steps: int = STEPS, replicates: int = 1) -> Callable[[], None]:
+    """One short epoch, as `train` runs it: alone on a CPU; in lockstep, captured, on a GPU."""
     data = datasets.load("mnist")
-    run = training.start(recipe, data, 0, x.device)
+    runs = [training.start(recipe, data, seed, x.device) for seed in range(replicates)]
     part = x[: steps * recipe.batch_size * recipe.k]
-    return lambda: training.run_epoch([run], part)
+    team = Lockstep(recipe, [(r.g, r.d) for r in runs], [r.rng for r in runs], part) if x.is_cuda else None
+    return lambda: training.run_epoch(runs, part, None, team)
 
 
 def bare_turn(recipe: Recipe, device: torch.device, steps: int = STEPS) -> Callable[[], None]:
@@ -54,16 +55,19 @@ def rows(rounds: int = 9, device: str = "auto") -> list[dict]:
     """Each way to make a step against the bare products, and the update against a copy in memory."""
     where = parameters.device(device)
     recipe, x = RECIPES["mnist"], datasets.load("mnist").training.to(where)
-    half, rounded = recipe.replace(update="alternating"), recipe.replace(products="bfloat16")
+    faster = "tf32" if x.is_cuda else "bfloat16"
+    half, rounded = recipe.replace(update="alternating"), recipe.replace(products=faster)
     eager = peers.Eager(recipe, x[: STEPS * recipe.batch_size])
     subjects: dict[str, tuple[str, str, Callable[[], object]]] = {
         "bare products, simultaneous": ("limit", "", bare_turn(recipe, where)),
         "ours, simultaneous": ("ours", "simultaneous", our_turn(recipe, x)),
-        "ours, simultaneous, bfloat16 products": ("ours", "simultaneous", our_turn(rounded, x)),
+        f"ours, simultaneous, {faster} products": ("ours", "simultaneous", our_turn(rounded, x)),
         "bare products, alternating": ("limit", "", bare_turn(half, where)),
         "ours, alternating": ("ours", "alternating", our_turn(half, x)),
         "eager PyTorch, alternating": ("peer", "alternating", eager.epoch),
     }
+    if x.is_cuda:
+        subjects["ours, simultaneous, 16 replicates"] = ("ours", "simultaneous", our_turn(recipe, x, STEPS, 16))
     if (compiled := compiled_peer(recipe, x)) is not None:
         subjects["torch.compile, alternating"] = ("peer", "alternating", compiled.epoch)
     turns = {name: synchronised(turn, where) for name, (_, _, turn) in subjects.items()}
@@ -81,7 +85,7 @@ def synchronised(turn: Callable[[], object], device: torch.device) -> Callable[[
     """The turn, ended only when a GPU has done it."""
     if device.type != "cuda":
         return turn
-    return lambda: (turn(), torch.cuda.synchronize())
+    return lambda: (turn(), torch.cuda.synchronize(device))
 
 
 def compiled_peer(recipe: Recipe, x: torch.Tensor) -> peers.Eager | None:
@@ -157,7 +161,7 @@ def growth(rounds: int = 3) -> pd.DataFrame:
     for r in (1, 2, 4):
         apart, together = (replicates_turn(base, x, r, lockstep) for lockstep in (False, True))
         note("replicates", r, {"one after another": apart, "ours": together})
-    return pd.DataFrame(found, columns=["against", "size", "which", "seconds"])
+    return pd.DataFrame(found, columns=["against", "size", "which", "value"])
 
 
 def replicates_turn(recipe: Recipe, x: torch.Tensor, r: int, lockstep: bool) -> Callable[[], None]:

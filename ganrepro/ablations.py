@@ -87,15 +87,17 @@ def table() -> pd.DataFrame:
 
 
 def summary(trained: pd.DataFrame) -> pd.DataFrame:
-    """An arm a row: means over seeds, the error over seeds, and the difference from the recipe on the same seeds."""
-    base = trained[trained.arm == RECIPE].set_index("seed")
+    """An arm a row: means over seeds, the error over seeds, and the difference from the recipe on the same seeds.
+
+    Only trainings of equal length and equal products are averaged or compared.
+    """
+    equal = ["products", "epochs"]
+    base = trained[trained.arm == RECIPE].set_index([*equal, "seed"])["valid"].rename("base")
     rows = []
-    for name, own in trained.groupby("arm", sort=False):
-        shared = own[own.seed.isin(base.index)]
-        gain = shared["valid"].to_numpy() - base.loc[shared.seed, "valid"].to_numpy()
+    for (products, epochs, name), own in trained.join(base, on=[*equal, "seed"]).groupby([*equal, "arm"], sort=False):
         rows.append({
-            "arm": name, "seeds": len(own), "epochs": own.epochs.min(), "valid": own.valid.mean(),
+            "arm": name, "seeds": len(own), "epochs": epochs, "products": products, "valid": own.valid.mean(),
             "test": own["mean"].mean(), "se_seeds": scores.standard_error(own["mean"].tolist()),
-            "valid, less the recipe's": gain.mean() if len(gain) else None,
+            "valid, less the recipe's": (own.valid - own.base).mean(),
         })  # fmt: skip
-    return pd.DataFrame(rows).sort_values("valid", ascending=False, ignore_index=True)
+    return pd.DataFrame(rows).sort_values([*equal, "valid"], ascending=[True, False, False], ignore_index=True)

@@ -35,7 +35,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"ganrepro: {error.name} is not installed: pip install 'ganrepro[notebooks]'", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
-        print("ganrepro: stopped; finished epochs are in their checkpoints, the same command goes on", file=sys.stderr)
+        print("ganrepro: stopped; the same command goes on from the last checkpoint", file=sys.stderr)
         return 130
     except Exception as error:
         if type(error).__name__ != "PapermillExecutionError":  # papermill is imported only where it is needed

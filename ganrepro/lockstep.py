@@ -7,6 +7,7 @@ until the epoch ends, and the step can be captured once and replayed.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import nullcontext
 
 import torch
 from torch import Tensor
@@ -40,6 +41,10 @@ class Lockstep:
 
     def epoch(self, number: int, batch: int, bar: tqdm | None = None) -> Tensor:
         """Epoch `number` (from 1), whose first minibatch is number `batch`. Returns the means of its steps, (4, R)."""
+        with torch.cuda.device(self.x.device) if self.x.is_cuda else nullcontext():
+            return self._epoch(number, batch, bar)
+
+    def _epoch(self, number: int, batch: int, bar: tqdm | None) -> Tensor:
         orders = [torch.randperm(len(self.x), generator=rng, device=rng.device) for rng in self.rngs]
         split = self.full * self.rows.shape[-1]
         self.rows.copy_(torch.stack([order[:split].view(self.rows.shape[1:]) for order in orders]))

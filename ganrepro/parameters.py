@@ -179,9 +179,10 @@ def device(name: str) -> torch.device:
     "auto" is the GPU where there is one. Raises ParameterError, with what there is, for one that is not there.
     """
     there = ["cpu"] + [f"cuda:{i}" for i in range(torch.cuda.device_count())]
-    if name == "auto":
-        return torch.device(there[1] if len(there) > 1 else "cpu")
-    wanted = "cuda:0" if name == "cuda" else name
+    wanted = {"auto": there[min(1, len(there) - 1)], "cuda": "cuda:0"}.get(name, name)
     if wanted not in there:
         raise ParameterError(f"device = {name!r} is not there; choose one of auto, {', '.join(there)}")
+    if wanted != "cpu":  # the same bits every time
+        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+        torch.backends.cudnn.deterministic, torch.backends.cudnn.benchmark = True, False
     return torch.device(wanted)

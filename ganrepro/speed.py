@@ -49,7 +49,8 @@ def operations(recipe: Recipe) -> int:
 def rounding(recipe: Recipe) -> Iterator[None]:
     """Make matrix products as the recipe says: from numbers rounded to TF32 on a GPU, to bfloat16 on a CPU, or exact.
 
-    Where the machine has no such products, they are the exact ones.
+    Where the machine has no such products, they are the exact ones. torch takes "medium" for TF32 on a GPU, so
+    `train` refuses bfloat16 there.
     """
     before = torch.get_float32_matmul_precision()
     torch.set_float32_matmul_precision({None: "highest", "tf32": "high", "bfloat16": "medium"}[recipe.products])
@@ -73,18 +74,19 @@ class Products:
 
 
 def limit(recipe: Recipe, device: str = "auto", seconds: float = 0.5) -> float:
-    """Steps per second that the bare products would allow on this machine, now: the median of repeats."""
+    """Steps per second that the bare products of one run, of the recipe's precision, would allow here and now."""
     where = parameters.device(device)
     bare = Products(recipe, where)
     times: list[float] = []
-    bare()
-    began = time.perf_counter()
-    while len(times) < 5 or time.perf_counter() - began < seconds:
-        start = time.perf_counter()
+    with rounding(recipe):
         bare()
-        if where.type == "cuda":
-            torch.cuda.synchronize()
-        times.append(time.perf_counter() - start)
+        began = time.perf_counter()
+        while len(times) < 5 or time.perf_counter() - began < seconds:
+            start = time.perf_counter()
+            bare()
+            if where.type == "cuda":
+                torch.cuda.synchronize(where)
+            times.append(time.perf_counter() - start)
     return 1 / sorted(times)[len(times) // 2]
 
 

@@ -6,7 +6,6 @@ The room knows no data set. One step is `algorithm1.step`.
 from __future__ import annotations
 
 import math
-import os
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -51,7 +50,6 @@ class Run:
     progress: list[Tensor] = field(default_factory=list)  # samples (100, d) of fixed z at PROGRESS_EPOCHS
     best_epoch: int = 0
     best: dict[str, Tensor] = field(default_factory=dict)  # weights at best_epoch, as `weights` gives them
-    next_checkpoint: float = 0.0  # on a GPU: by the monotonic clock, when writing will have taken a tenth of the time
 
     @property
     def generator(self) -> torch.nn.Module:
@@ -124,6 +122,7 @@ def train(
     checkpoint_dir: holds seed<k>.safetensors, rewritten after every epoch; with resume, training goes on from there,
     to the same bits as if it had never stopped. On a GPU, where an epoch takes less time than a checkpoint, some epochs
     get none, so that writing takes a tenth of the time.
+    Runs that a kill left at different epochs go on in different teams, which on a GPU may cost the last bit.
     lockstep: move all seeds by one step, captured as a CUDA graph on a GPU; None: there yes, on a CPU no, where one
     after another is faster.
     Raises ValueError for arguments out of range, data that do not fit the recipe or fill one minibatch, and a
@@ -132,8 +131,8 @@ def train(
     epochs = recipe.epochs if epochs is None else epochs
     check_arguments(recipe, data, seeds, epochs, validate_every)
     where, data = parameters.device(device), prepare(data, recipe)
-    if where.type == "cuda":
-        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # the same bits every time
+    if where.type == "cuda" and recipe.products == "bfloat16":
+        raise ValueError(f"products = 'bfloat16' are a CPU's; on {where} choose 'tf32' or None")
     x = data.training.to(where)
     runs = [start(recipe, data, seed, where) for seed in seeds]
     files = {seed: Path(checkpoint_dir) / f"seed{seed}.safetensors" for seed in seeds} if checkpoint_dir else {}
@@ -151,6 +150,7 @@ def train(
             desc=f"{recipe.name} seed {', '.join(str(run.seed) for run in team)}", disable=not show_progress,
         )  # fmt: skip
         mover: Lockstep | None = None
+        next_checkpoint = 0.0  # on a GPU: when writing will have taken a tenth of the time
         with shown:
             while team[0].epoch < epochs:
                 begun = [run.begin_stage(run.epoch + 1) for run in team]
@@ -162,11 +162,11 @@ def train(
                         run.progress.append(progress_samples(run))
                     if validate_every and (run.epoch % validate_every == 0 or run.epoch == epochs):
                         validate(run, data)
-                    due = where.type == "cpu" or run.epoch == epochs or time.monotonic() >= run.next_checkpoint
-                    if run.seed in files and due:
-                        began = time.monotonic()
+                began = time.monotonic()
+                if files and (where.type == "cpu" or team[0].epoch == epochs or began >= next_checkpoint):
+                    for run in team:
                         checkpoints.save(files[run.seed], run, data)
-                        run.next_checkpoint = 10 * time.monotonic() - 9 * began
+                    next_checkpoint = time.monotonic() + 9 * (time.monotonic() - began)
     return runs
 
 
@@ -180,8 +180,9 @@ def run_epoch(team: Sequence[Run], x: Tensor, bar: tqdm | None = None, lockstep:
     began, recipe, epoch = time.perf_counter(), team[0].recipe, team[0].epoch + 1
     with speed.rounding(recipe):
         means = lockstep.epoch(epoch, team[0].batch, bar) if lockstep else alone(team[0], x, bar)[:, None]
+    of_each = means.T.tolist()  # a GPU is waited for here
     seconds = (time.perf_counter() - began) / len(team)
-    for run, own in zip(team, means.T.tolist(), strict=True):
+    for run, own in zip(team, of_each, strict=True):
         if not all(math.isfinite(v) for v in own):
             raise FloatingPointError(
                 f"training of {recipe.name}, seed {run.seed}, diverged in epoch {epoch}: losses {own[0]}, {own[1]}"

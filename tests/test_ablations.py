@@ -69,6 +69,14 @@ def test_summary_compares_on_shared_seeds():
     assert found.index[0] == "y"
 
 
+def test_summary_keeps_lengths_and_products_apart():
+    rows = [(a, 0, e, p, v) for a, v in ((ablations.RECIPE, 10.0), ("x", 13.0)) for e in (30, 60) for p in ("a", "b")]
+    trained = pd.DataFrame([(a, s, e, p, 0.2, v + e, v, 1.0) for a, s, e, p, v in rows], columns=ablations.COLUMNS)
+    found = ablations.summary(trained)
+    assert len(found) == 8 and (found.seeds == 1).all()
+    assert (found[found.arm == "x"]["valid, less the recipe's"] == 3.0).all()
+
+
 def test_bad_input_is_refused_before_any_training(digits, tmp_path, monkeypatch, capsys):
     monkeypatch.setenv("GANREPRO_RUNS", str(tmp_path))
     with pytest.raises(ValueError, match="arm 'adam' is not there; choose one of the authors' recipe, alternating"):

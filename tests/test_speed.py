@@ -90,7 +90,7 @@ def test_peer_is_the_same_size_and_learns(digits):
 
 
 def test_growth_has_a_panel_for_each_size():
-    columns = ["against", "size", "which", "seconds"]
+    columns = ["against", "size", "which", "value"]
     cases = itertools.product(("batch size", "threads"), (1, 2), ("ours", "limit"))
     found = pd.DataFrame([(against, size, which, size * 0.1) for against, size, which in cases], columns=columns)
     figure = growth.draw(found)

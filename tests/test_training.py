@@ -217,6 +217,22 @@ def test_lockstep_where_no_step_has_all_its_minibatches(digits):
         torch.testing.assert_close(other.sample(50), one.sample(50), rtol=1e-3, atol=1e-4)
 
 
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU: a step is captured there only")
+@pytest.mark.parametrize("change", [{}, {"update": "alternating", "k": 3}])
+def test_captured_steps_are_the_uncaptured_ones_and_resume_to_the_same_bits(digits, tmp_path, monkeypatch, change):
+    recipe = small(epochs=3, **change)
+    options = {"seeds": [0, 1], "device": "cuda", "show_progress": False}
+    captured = training.train(recipe, digits, **options)
+    for epochs in (1, 3):
+        resumed = training.train(recipe, digits, epochs=epochs, checkpoint_dir=tmp_path, **options)
+    monkeypatch.setattr(training.Lockstep, "capture", lambda self: None)
+    eager = training.train(recipe, digits, **options)
+    for one, again, other in zip(captured, resumed, eager, strict=True):
+        for name, p in one.weights().items():
+            assert torch.equal(p, again.weights()[name]), name
+            torch.testing.assert_close(other.weights()[name], p, rtol=1e-4, atol=1e-6)
+
+
 def test_runs_at_different_epochs_go_on_in_teams(digits, tmp_path):
     recipe = small(epochs=3)
     options = {"device": "cpu", "show_progress": False, "checkpoint_dir": tmp_path, "lockstep": True}
