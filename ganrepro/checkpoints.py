@@ -55,7 +55,7 @@ def save(path: Path, run: Run, data: Dataset) -> None:
     if run.progress:
         tensors["progress"] = torch.stack(run.progress)
     tensors |= {f"best.{k}": p for k, p in run.best.items()}
-    state = {"epoch": run.epoch, "batch": run.batch, "rows": run.rows, "best_epoch": run.best_epoch}
+    state = {"epoch": run.epoch, "batch": run.batch, "rows": run.rows, "best_epoch": run.best_epoch, "codes": run.codes}
     write(path, tensors, fingerprint(run, data) | {"state": state})
 
 
@@ -83,7 +83,7 @@ def load(path: Path, run: Run, data: Dataset) -> None:
     run.rng.set_state(tensors["rng"])
     run.epoch, run.batch, run.rows = state["epoch"], state["batch"], state["rows"]
     run.progress = list(tensors["progress"]) if "progress" in tensors else []
-    run.best_epoch = state["best_epoch"]
+    run.best_epoch, run.codes = state["best_epoch"], state.get("codes", ["earlier code, not kept"])
     run.best = {k.removeprefix("best."): p for k, p in tensors.items() if k.startswith("best.")}
 
 

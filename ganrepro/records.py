@@ -253,6 +253,7 @@ def write(run: training.Run, data: datasets.Dataset, profile: str, path: Path) -
         "training_seconds": round(float(run.curves.seconds.sum()), 1),
         "git": provenance.git(),
         "code": provenance.code_sha256(),
+        "trained_by": run.codes,
         "versions": provenance.versions(),
         "hardware": provenance.hardware(device),
     }  # fmt: skip

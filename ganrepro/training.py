@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
-from ganrepro import checkpoints, networks, parameters, parzen, progress, scores, speed
+from ganrepro import checkpoints, networks, parameters, parzen, progress, provenance, scores, speed
 from ganrepro.algorithm1 import Player, constrain_, draw, minibatches, rates_at, step, steps_in_epoch
 from ganrepro.datasets import Dataset, prepare
 from ganrepro.lockstep import Lockstep
@@ -50,6 +50,7 @@ class Run:
     progress: list[Tensor] = field(default_factory=list)  # samples (100, d) of fixed z at PROGRESS_EPOCHS
     best_epoch: int = 0
     best: dict[str, Tensor] = field(default_factory=dict)  # weights at best_epoch, as `weights` gives them
+    codes: list[str] = field(default_factory=list)  # checksums of the code that trained it, in order
 
     @property
     def generator(self) -> torch.nn.Module:
@@ -141,6 +142,8 @@ def train(
             checkpoints.load(files[run.seed], run, data)
         if run.epoch == 0 and not run.progress:
             run.progress.append(progress_samples(run))
+        if run.epoch < epochs and (code := provenance.code_sha256()) not in run.codes:
+            run.codes.append(code)
     together = where.type == "cuda" if lockstep is None else lockstep
     steps = steps_in_epoch(recipe, len(x))
     for team in teams(runs) if together else [[run] for run in runs]:

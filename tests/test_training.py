@@ -152,6 +152,15 @@ def test_interrupted_training_reaches_the_same_bits(digits, tmp_path):
     assert parts.curves.drop(columns=["seconds", "valid_ll"]).equals(whole.curves.drop(columns=["seconds", "valid_ll"]))
     assert all(torch.equal(p, q) for p, q in zip(whole.progress, parts.progress, strict=True))
     assert os.listdir(tmp_path) == ["seed2.safetensors"]
+    assert len(parts.codes) == 1 and parts.codes == whole.codes  # one code made it, in three sittings
+
+
+def test_a_training_gone_on_with_by_other_code_says_so(digits, tmp_path, monkeypatch):
+    options = {"device": "cpu", "show_progress": False, "checkpoint_dir": tmp_path}
+    for code, epochs in (("a", 1), ("b", 2), ("c", 2)):
+        monkeypatch.setattr(training.provenance, "code_sha256", lambda code=code: code)
+        (run,) = training.train(small(), digits, epochs=epochs, **options)
+    assert run.codes == ["a", "b"]  # c had nothing left to train
 
 
 KILLED = """
