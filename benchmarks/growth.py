@@ -34,7 +34,7 @@ def draw(curves: pd.DataFrame, columns: int = 3) -> Figure:
         linear = 1 / linear if "threads" in str(against) else linear
         axes.loglog(ours["size"], first["value"] * linear, color="0.8", linewidth=1, zorder=0)
         axes.set_xticks(ours["size"], [f"{size:g}" if size < 10_000 else f"{size / 1000:g}k" for size in ours["size"]])
-        axes.minorticks_off()
+        axes.xaxis.minorticks_off()
         axes.set(xlabel=str(against), ylabel="seconds" if "MiB" not in set(group.which) else "seconds; MiB")
         axes.legend(fontsize=7)
     for axes in panels.flat[len(groups) :]:

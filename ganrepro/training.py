@@ -124,8 +124,8 @@ def train(
     to the same bits as if it had never stopped. On a GPU, where an epoch takes less time than a checkpoint, some epochs
     get none, so that writing takes a tenth of the time.
     Runs that a kill left at different epochs go on in different teams, which on a GPU may cost the last bit.
-    lockstep: move all seeds by one step, captured as a CUDA graph on a GPU; None: there yes, on a CPU no, where one
-    after another is faster.
+    lockstep: move all seeds by one step, captured as a CUDA graph on a GPU; None: there yes, on a CPU no, where it
+    gains little.
     Raises ValueError for arguments out of range, data that do not fit the recipe or fill one minibatch, and a
     checkpoint of another recipe or other data; FloatingPointError when a loss is no longer finite.
     """
