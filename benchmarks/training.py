@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 from collections.abc import Callable
 
 import pandas as pd
@@ -17,9 +18,15 @@ from ganrepro.recipes import RECIPES, Recipe
 STEPS, GROWTH_STEPS = 20, 5  # in one timed turn
 
 
+@functools.cache
+def mnist() -> datasets.Dataset:
+    """Loaded once: what is measured is not its memory."""
+    return datasets.load("mnist")
+
+
 def our_turn(recipe: Recipe, x: torch.Tensor, steps: int = STEPS, replicates: int = 1) -> Callable[[], None]:
     """One short epoch, as `train` runs it: alone on a CPU; in lockstep, captured, on a GPU."""
-    data = datasets.load("mnist")
+    data = mnist()
     runs = [training.start(recipe, data, seed, x.device) for seed in range(replicates)]
     part = x[: steps * recipe.batch_size * recipe.k]
     team = Lockstep(recipe, [(r.g, r.d) for r in runs], [r.rng for r in runs], part) if x.is_cuda else None
@@ -39,7 +46,7 @@ def bare_turn(recipe: Recipe, device: torch.device, steps: int = STEPS) -> Calla
 
 def update_turn(recipe: Recipe, device: torch.device) -> tuple[Callable[[], None], int]:
     """The memory-bound part: momentum and parameters of both nets. Also the bytes that it must move."""
-    run = training.start(recipe, datasets.load("mnist"), 0, device)
+    run = training.start(recipe, mnist(), 0, device)
     gradients = [[torch.rand_like(p) for p in player.theta.values()] for player in (run.g, run.d)]
     rates = algorithm1.rates_at(recipe, 1, 0)
 
@@ -54,7 +61,7 @@ def update_turn(recipe: Recipe, device: torch.device) -> tuple[Callable[[], None
 def rows(rounds: int = 9, device: str = "auto") -> list[dict]:
     """Each way to make a step against the bare products, and the update against a copy in memory."""
     where = parameters.device(device)
-    recipe, x = RECIPES["mnist"], datasets.load("mnist").training.to(where)
+    recipe, x = RECIPES["mnist"], mnist().training.to(where)
     faster = "tf32" if x.is_cuda else "bfloat16"
     half, rounded = recipe.replace(update="alternating"), recipe.replace(products=faster)
     eager = peers.Eager(recipe, x[: STEPS * recipe.batch_size])
@@ -137,9 +144,10 @@ def small(recipe: Recipe, units: int = 8) -> Recipe:
 def growth(rounds: int = 3) -> pd.DataFrame:
     """Seconds a step against batch size, width of G, threads, and replicates in lockstep; ours and the limit's.
 
-    Replicates in lockstep are set against as many runs one after another.
+    Replicates in lockstep are set against as many runs one after another. With the additional memory of a few steps,
+    each in a process of its own.
     """
-    base, x, found = RECIPES["mnist"], datasets.load("mnist").training, []
+    base, x, found = RECIPES["mnist"], mnist().training, []
 
     def note(against: str, size: int, turns: dict[str, Callable[[], object]]) -> None:
         for which, times in measure.interleaved(turns, rounds).items():
@@ -148,11 +156,16 @@ def growth(rounds: int = 3) -> pd.DataFrame:
     def pair(recipe: Recipe) -> dict[str, Callable[[], object]]:
         return {"limit": bare_turn(recipe, x.device, GROWTH_STEPS), "ours": our_turn(recipe, x, GROWTH_STEPS)}
 
+    def memory(against: str, size: int, **changed: int) -> None:
+        apart = measure.memory_apart(prepare, torch.get_num_threads(), **changed)
+        found.append((f"{against} (training)", size, "MiB", apart["memory_mib"]))
+
     for n in (10, 30, 100, 300, 1000):
-        note("batch size", n, pair(base.replace(batch_size=n)))
+        note("batch size", n, pair(sized(batch_size=n)))
+        memory("batch size", n, batch_size=n)
     for units in (150, 300, 600, 1200, 2400):
-        layers = tuple(dataclasses.replace(layer, units=units) for layer in base.generator[:-1])
-        note("width of G", units, pair(base.replace(generator=(*layers, base.generator[-1]))))
+        note("width of G", units, pair(sized(units=units)))
+        memory("width of G", units, units=units)
     everyone = torch.get_num_threads()
     for threads in range(1, everyone + 1):
         torch.set_num_threads(threads)
@@ -161,12 +174,31 @@ def growth(rounds: int = 3) -> pd.DataFrame:
     for r in (1, 2, 4):
         apart, together = (replicates_turn(base, x, r, lockstep) for lockstep in (False, True))
         note("replicates", r, {"one after another": apart, "ours": together})
+        memory("replicates", r, replicates=r)
     return pd.DataFrame(found, columns=["against", "size", "which", "value"])
+
+
+def sized(batch_size: int = 100, units: int = 1200) -> Recipe:
+    """The MNIST recipe with another batch size, or hidden layers of G of another width."""
+    base = RECIPES["mnist"]
+    layers = tuple(dataclasses.replace(layer, units=units) for layer in base.generator[:-1])
+    return base.replace(batch_size=batch_size, generator=(*layers, base.generator[-1]))
+
+
+def prepare(batch_size: int = 100, units: int = 1200, replicates: int = 1) -> list[Callable[[], None]]:
+    """A turn that makes its runs and moves them: what `measure.memory_apart` calls in a process of its own."""
+    recipe, x = sized(batch_size, units), mnist().training
+    our_turn(small(recipe), x, 1)()  # what libraries allocate once
+
+    def turn() -> None:
+        replicates_turn(recipe, x, replicates, lockstep=replicates > 1)()
+
+    return [turn]
 
 
 def replicates_turn(recipe: Recipe, x: torch.Tensor, r: int, lockstep: bool) -> Callable[[], None]:
     """A short epoch of r runs: stacked, or one after another."""
-    data, part = datasets.load("mnist"), x[: GROWTH_STEPS * recipe.batch_size]
+    data, part = mnist(), x[: GROWTH_STEPS * recipe.batch_size]
     runs = [training.start(recipe, data, seed, x.device) for seed in range(r)]
     if lockstep:
         team = Lockstep(recipe, [(run.g, run.d) for run in runs], [run.rng for run in runs], part)
@@ -181,7 +213,7 @@ def replicates_turn(recipe: Recipe, x: torch.Tensor, r: int, lockstep: bool) -> 
 
 def profiled(steps: int = 40) -> str:
     """Where the time of a step goes, by operator."""
-    x = datasets.load("mnist").training
+    x = mnist().training
     turn = our_turn(RECIPES["mnist"], x, steps)
     turn()
     with profile(activities=[ProfilerActivity.CPU]) as found:
