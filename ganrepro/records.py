@@ -250,7 +250,7 @@ def write(run: training.Run, data: datasets.Dataset, profile: str, path: Path) -
         "progress_epochs": [e for e in sorted(training.PROGRESS_EPOCHS) if e <= run.epoch],
         "stopping_rule": "last epoch; beside it the best epoch by validation Parzen score, where validation was on",
         "scores": judged,
-        "training_seconds": round(float(run.curves.seconds.sum()), 1),
+        "training_seconds": round(float(run.curves.seconds.sum()), 3),
         "git": provenance.git(),
         "code": provenance.code_sha256(),
         "trained_by": run.codes,
