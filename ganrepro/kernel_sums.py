@@ -19,6 +19,7 @@ CAUTION = 3.0  # the largest error of a block over the largest that is measured 
 REST = 1e6  # terms with less than 1 / REST of the largest may keep their float32 error
 MANY = 64  # one pair in so many computed anew costs as much as the block in float64
 LOWEST = -115.0  # 2^-115 adds nothing to a sum that holds 1, and stays clear of slow denormals
+PROBES = 256  # pairs whose error is measured, at least
 PAIRS = 64  # vectors turned into float64 at once: they stay in cache
 
 
@@ -125,11 +126,15 @@ def _exact(x: Tensor, level: Tensor, samples: Samples, block: slice, nearest: Te
 
 
 def _measured_error(product: Tensor, x: Tensor, level: Tensor, samples: Samples, block: slice) -> float:
-    """Largest error of squared distances in `product`, over one pair of each row and each row with the longest s."""
+    """Largest error of squared distances in `product`, over one pair of each row and each row with the longest s.
+
+    Of few rows, over more pairs of each: at least PROBES in all.
+    """
     rows, columns = product.shape
-    i = torch.arange(rows)
-    j = i * columns // rows  # evenly over the columns
-    error = (product[i, j] + level - _squared_distances(x, i, samples, block.start + j)).abs().amax()
+    probes = max(rows, PROBES)
+    i = torch.arange(probes) % rows
+    j = torch.arange(probes) * columns // probes  # evenly over the columns
+    error = (product[i, j] + level[i] - _squared_distances(x, i, samples, block.start + j)).abs().amax()
     longest = int(samples.squares[block].argmax())
     s = samples.rows[block.start + longest].double() - samples.center
     exact = x.mv(s).mul_(-2) + (s.square().sum() - samples.level)

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from scipy.special import logsumexp
 
@@ -84,6 +84,7 @@ def test_contract_on_mnist(sigmas):
 
 
 @settings(max_examples=100, deadline=None)
+@example(d=46, m=46, n=1, seed=453, levels=2, spread=1.0, dtype=np.float32)  # few pairs, and lucky ones were measured
 @given(
     d=st.integers(1, 800), m=st.integers(1, 60), n=st.integers(1, 20), seed=st.integers(0, 2**32 - 1),
     levels=st.sampled_from([0, 1, 2, 7]), spread=st.sampled_from([1.0, 0.1, 0.001]),
