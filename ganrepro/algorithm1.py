@@ -16,18 +16,19 @@ import torch
 from torch import Tensor
 from torch.func import functional_call
 
-from ganrepro import game, networks
+from ganrepro import conditions, game, networks
 from ganrepro.recipes import Recipe
 
 
 class Draws(NamedTuple):
     """What chance decides in half a step: z (n, z_dim), and D's dropout factors, on n data and then on n samples.
 
-    For a step of G alone, on samples only.
+    For a step of G alone, on samples only. observed: the mask (n, d) of what G is given, where the recipe has subsets.
     """
 
     z: Tensor
     masks: tuple[Tensor, ...] = ()
+    observed: tuple[Tensor, ...] = ()
 
 
 class Rates(NamedTuple):
@@ -82,7 +83,9 @@ def draw(recipe: Recipe, sizes: Sequence[int], rng: torch.Generator, dtype: torc
     """The draws of one step over minibatches of these sizes: one for each D-step, and for "alternating" one for G."""
 
     def one(n: int, judged: int) -> Draws:
-        return Draws(networks.draw_noise(recipe, n, rng, dtype), networks.draw_masks(recipe, judged, rng, dtype))
+        observed = (conditions.draw_mask(recipe, n, rng, dtype),) if recipe.subsets else ()
+        masks = networks.draw_masks(recipe, judged, rng, dtype)
+        return Draws(networks.draw_noise(recipe, n, rng, dtype), masks, observed)
 
     draws = [one(n, 2 * n) for n in sizes]
     return draws if recipe.update == "simultaneous" else [*draws, one(sizes[-1], sizes[-1])]
@@ -93,16 +96,18 @@ def step(
 ) -> Tensor:
     """One step of G, and of D one on each minibatch (n, d), in place. Returns (4,): d_loss, g_loss, D(x), D(G(z)).
 
+    With conditions, a minibatch is x‖c (n, d + c).
     With R stacked players, minibatches and draws, it moves each of them: then it takes (R, n, d) and returns (4, R).
     Depends on its arguments alone, changes `g` and `d` alone, and never reads a number back to the host.
     "simultaneous" (the authors' code): both players move from one minibatch, z and set of dropout masks.
     "alternating" (Algorithm 1): k moves of D, then one of G on fresh z.
     """
     simultaneous = recipe.update == "simultaneous"
-    for x, draw_d in zip(batches, draws, strict=False):  # Algorithm 1, line 2: for k steps
-        x_fake, n = g(draw_d.z), x.shape[-2]
+    for batch, draw_d in zip(batches, draws, strict=False):  # Algorithm 1, line 2: for k steps
+        x, given = conditions.split(recipe, batch, draw_d.observed)
+        x_fake, n = g(draw_d.z, *given), x.shape[-2]
         judged = torch.cat([x, x_fake.detach()], -2).requires_grad_(simultaneous)
-        l_real, l_fake = d(judged, draw_d.masks).split(n, -1)
+        l_real, l_fake = d(conditions.show(recipe, judged, given), draw_d.masks).split(n, -1)
         d_loss = game.discriminator_loss(l_real, l_fake, recipe.d_loss_scale)
         if simultaneous:
             *d_gradients, slope = d.gradients(d_loss, judged)
@@ -116,7 +121,9 @@ def step(
         g_gradients = g.gradients(x_fake, along=exchange.unsqueeze(-1) * slope.narrow(-2, n, n))
         descend_(recipe, d, d_gradients, rates)
     else:
-        g_loss = game.generator_loss(d(g(draws[-1].z), draws[-1].masks), recipe.objective)
+        _, given = conditions.split(recipe, batches[-1], draws[-1].observed)
+        x_fake = conditions.show(recipe, g(draws[-1].z, *given), given)
+        g_loss = game.generator_loss(d(x_fake, draws[-1].masks), recipe.objective)
         g_gradients = g.gradients(g_loss)
     descend_(recipe, g, g_gradients, rates)
     return torch.stack([d_loss.detach(), g_loss.detach(), *confidences])

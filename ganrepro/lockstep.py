@@ -104,6 +104,6 @@ class Lockstep:
 
 def _stack(draws: Sequence[Draws]) -> Draws:
     """The draws of R replicates as one, each tensor (R, ...)."""
-
-    masks = tuple(torch.stack(of_layer) for of_layer in zip(*(d.masks for d in draws), strict=True))
-    return Draws(torch.stack([d.z for d in draws]), masks)
+    z, masks, observed = zip(*draws, strict=True)
+    stacked = (tuple(map(torch.stack, zip(*of_all, strict=True))) for of_all in (masks, observed))
+    return Draws(torch.stack(z), *stacked)

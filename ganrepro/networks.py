@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from ganrepro import conditions
 from ganrepro.convolution import MaxoutConvolution, UntiedTransposedConvolution
 from ganrepro.layers import MARGINAL, AnyLayer, Convolution, Layer, TransposedConvolution
 from ganrepro.recipe import Recipe
@@ -86,14 +87,15 @@ class Generator(nn.Module):
 
     def __init__(self, recipe: Recipe, rng: torch.Generator, marginal: Tensor | None = None) -> None:
         super().__init__()
-        self.layers = build(recipe.z_dim, recipe.generator, rng, marginal)
+        self.layers = build(recipe.g_inputs, recipe.generator, rng, marginal)
         self.recipe = recipe
 
-    def forward(self, z: Tensor) -> Tensor:
-        """z (..., z_dim) -> x (..., d), in data space."""
+    def forward(self, z: Tensor, c: Tensor | None = None) -> Tensor:
+        """z (..., z_dim), with conditions c (..., g_inputs - z_dim) beside it -> x (..., d), in data space."""
+        h = z if c is None else torch.cat([z, c], -1)
         for layer in self.layers:
-            z = layer(z)
-        return z
+            h = layer(h)
+        return conditions.complete(h, c) if self.recipe.subsets and c is not None else h
 
     def deepen(self, recipe: Recipe, rng: torch.Generator) -> None:
         """Become the G of `recipe`: the layers that it has more are drawn and put in front of the trained ones."""
@@ -108,11 +110,11 @@ class Discriminator(nn.Module):
 
     def __init__(self, recipe: Recipe, rng: torch.Generator) -> None:
         super().__init__()
-        self.layers = build(recipe.dim, recipe.discriminator, rng)
+        self.layers = build(recipe.d_inputs, recipe.discriminator, rng)
         self.recipe = recipe
 
     def forward(self, x: Tensor, masks: tuple[Tensor, ...] = ()) -> Tensor:
-        """x (..., n, d) -> logits (..., n). masks: one factor for each layer's input, as `draw_masks` makes them;
+        """x (..., n, d_inputs) -> logits (..., n). masks: a factor for each layer's input, as `draw_masks` makes them;
         none at evaluation."""
         for i, layer in enumerate(self.layers):
             x = layer(x * masks[i] if masks else x)
@@ -122,13 +124,16 @@ class Discriminator(nn.Module):
 def draw_masks(recipe: Recipe, n: int, rng: torch.Generator, dtype: torch.dtype = torch.float32) -> tuple[Tensor, ...]:
     """Inverted dropout for n examples: for each layer of D a factor (n, inputs) that is 0 or 1/keep.
 
-    Empty where the recipe keeps everything.
+    Empty where the recipe keeps everything. What D is told besides x is always kept.
     """
     keeps = [recipe.keep_input] + [recipe.keep_hidden] * (len(recipe.discriminator) - 1)
     if all(keep == 1 for keep in keeps):
         return ()
     widths = [recipe.dim] + [layer.units for layer in recipe.discriminator]
-    return tuple(_dropout(n, width, keep, rng, dtype) for width, keep in zip(widths, keeps, strict=False))
+    first, *others = (_dropout(n, width, keep, rng, dtype) for width, keep in zip(widths, keeps, strict=False))
+    if recipe.told:
+        first = torch.nn.functional.pad(first, (0, recipe.told), value=1.0)
+    return first, *others
 
 
 def _dropout(n: int, width: int, keep: float, rng: torch.Generator, dtype: torch.dtype) -> Tensor:
@@ -154,19 +159,34 @@ def count_parameters(module: nn.Module) -> int:
 SAMPLE_BLOCK = 1000
 
 
-@torch.no_grad()
-def sample(generator: nn.Module, recipe: Recipe, n: int, seed: int) -> tuple[Tensor, Tensor]:
-    """n fresh samples and their noise: x (n, d), z (n, z_dim), float32 on the CPU.
-
-    Noise comes in whole blocks from its own CPU random state, so that sample i is the same whatever n and the device.
-    """
+def noise(recipe: Recipe, n: int, seed: int) -> Tensor:
+    """z (n, z_dim) float32 of a seed: in whole blocks from a CPU random state, so that z_i is the same whatever n."""
     if type(n) is not int or n < 1:
         raise ValueError(f"n = {n!r}; the number of samples must be an int of at least 1")
     rng = torch.Generator().manual_seed(seed)
+    return torch.cat([draw_noise(recipe, SAMPLE_BLOCK, rng) for _ in range(math.ceil(n / SAMPLE_BLOCK))])[:n]
+
+
+@torch.no_grad()
+def generate(generator: nn.Module, z: Tensor, condition: Tensor | None = None) -> Tensor:
+    """x (n, d) float32 on the CPU: what G makes of z (n, z_dim), and of a condition (n, c) where its recipe has one.
+
+    In blocks of one size, the last one filled up, so that x_i is the same whatever n.
+    """
     device = next(generator.parameters()).device
-    blocks = [draw_noise(recipe, SAMPLE_BLOCK, rng) for _ in range(math.ceil(n / SAMPLE_BLOCK))]
-    x = torch.cat([generator(z.to(device)).cpu() for z in blocks])[:n]
-    return x, torch.cat(blocks)[:n]
+    given = [z] if condition is None else [z, condition]
+    whole = [nn.functional.pad(rows, (0, 0, 0, -len(z) % SAMPLE_BLOCK)).split(SAMPLE_BLOCK) for rows in given]
+    blocks = zip(*whole, strict=True)
+    return torch.cat([generator(*(rows.to(device) for rows in block)).cpu() for block in blocks])[: len(z)]
+
+
+def sample(
+    generator: nn.Module, recipe: Recipe, n: int, seed: int, condition: Tensor | None = None
+) -> tuple[Tensor, Tensor]:
+    """n fresh samples and their noise: x (n, d), z (n, z_dim), float32 on the CPU; the same on every device but for
+    rounding. condition (n, c): a row a sample, where the recipe has conditions."""
+    z = noise(recipe, n, seed)
+    return generate(generator, z, condition), z
 
 
 @torch.no_grad()

@@ -15,8 +15,8 @@ import torch
 from ganrepro.paths import PACKAGE, REPOSITORY
 
 TRAINED_BY = (
-    "algorithm1.py", "convolution.py", "datasets/contrast.py", "game.py", "kernel_sums.py", "layers.py", "lockstep.py",
-    "networks.py", "parzen.py", "recipe.py", "recipes.py", "training.py",
+    "algorithm1.py", "conditions.py", "convolution.py", "datasets/contrast.py", "game.py", "kernel_sums.py",
+    "layers.py", "lockstep.py", "networks.py", "parzen.py", "recipe.py", "recipes.py", "training.py",
 )  # fmt: skip
 PACKAGES = ("torch", "numpy", "scipy", "pandas", "safetensors")
 

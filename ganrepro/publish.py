@@ -16,6 +16,7 @@ from ganrepro import baselines, datasets, diagnostics, figures, networks, paths,
 from ganrepro.records import Record
 
 FULL_SEEDS, FEWER_SAMPLES = 3, 1000  # all samples of small images for the first seeds, fewer of all others
+PER_SAMPLE = ("samples", "best_samples", "condition")
 SMALL = 28 * 28  # 10,000 samples of faces take 15 MB a fold
 WEIGHTS_OF = ("mnist", 0)
 NEVER = ("fer2013",)  # its pictures are not ours to pass on, nor a figure that holds them; samples are the model's own
@@ -50,7 +51,7 @@ def commit_record(record: Record) -> Path | None:
     with paths.atomic_folder(target) as unfinished:
         for name in ("record.json", "curves.csv", "ll.npz"):
             shutil.copyfile(record.path / name, unfinished / name)
-        arrays = {k: v[:FEWER_SAMPLES] if few and k.endswith("samples") else v for k, v in record.arrays.items()}
+        arrays = {k: v[:FEWER_SAMPLES] if few and k in PER_SAMPLE else v for k, v in record.arrays.items()}
         np.savez_compressed(unfinished / "samples.npz", allow_pickle=False, **arrays)
         if (dataset, seed) == WEIGHTS_OF and record.recipe.name == "mnist":
             shutil.copyfile(record.path / "weights.safetensors", unfinished / "weights.safetensors")

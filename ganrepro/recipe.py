@@ -15,6 +15,7 @@ from typing import Any, Literal, Self
 from ganrepro import layers
 from ganrepro.layers import AnyLayer, Layer
 
+LATER = ("contrast", "second_stage", "products", "condition", "subsets")  # fields that older records lack
 QUICK_STEPS = 500
 QUICK_IRANGE = 0.02
 
@@ -57,6 +58,8 @@ class Recipe:
     d_loss_scale: float = 0.5  # C: D's cost is the mean of its real and its fake half
     contrast: float | None = None  # C: cifar10 only: each picture less its mean, at this L2 norm (datasets/contrast.py)
     second_stage: SecondStage | None = None  # C: tfd only
+    condition: int | None = None  # P: section 7, 1: numbers that each example carries, given to both players
+    subsets: bool | None = None  # P: section 7, 3: G completes what a random mask leaves open (conditions.py)
     products: Literal["tf32", "bfloat16"] | None = None  # ours: float32 products from rounded numbers, faster ones
 
     def __post_init__(self) -> None:
@@ -74,6 +77,11 @@ class Recipe:
             found = getattr(self, field)
             if type(found) is not int or found < 1:
                 raise ValueError(f"recipe {self.name}: {field} = {found!r}; it must be an int of at least 1")
+        for field, found in (("condition", self.condition), ("subsets", self.subsets)):
+            if found is not None and (found is False or type(found) not in (int, bool) or found < 1):
+                raise ValueError(f"recipe {self.name}: {field} = {found!r}; leave it None where there is none")
+        if self.told and (self.second_stage or (self.condition and self.subsets)):
+            raise ValueError(f"recipe {self.name}: choose one of condition, subsets and second_stage")
         for field in ("keep_input", "keep_hidden"):
             if not 0 < (found := getattr(self, field)) <= 1:
                 raise ValueError(f"recipe {self.name}: {field} = {found!r}; it must lie in (0, 1]")
@@ -90,8 +98,8 @@ class Recipe:
                 f"recipe {self.name}: G's last layer has {self.generator[-1].units} units, a sample of shape "
                 f"{self.shape} has {self.dim} numbers"
             )
-        for player, given, own in (("G", self.z_dim, self.generator), ("D", self.dim, self.discriminator)):
-            before = [given] + [layer.units for layer in own]
+        for player, inputs, own in (("G", self.g_inputs, self.generator), ("D", self.d_inputs, self.discriminator)):
+            before = [inputs] + [layer.units for layer in own]
             for i, (units, layer) in enumerate(zip(before, own, strict=False)):
                 if isinstance(layer, Layer):
                     continue
@@ -118,6 +126,21 @@ class Recipe:
         """Numbers in one sample."""
         c, h, w = self.shape
         return c * h * w
+
+    @property
+    def told(self) -> int:
+        """Numbers that D is shown besides a sample: its condition, or the mask of what is observed."""
+        return self.dim if self.subsets else self.condition or 0
+
+    @property
+    def g_inputs(self) -> int:
+        """Numbers that G is given: z, and the condition, or the mask and what it lets through."""
+        return self.z_dim + (2 * self.dim if self.subsets else self.told)
+
+    @property
+    def d_inputs(self) -> int:
+        """Numbers that D is given."""
+        return self.dim + self.told
 
     def at(self, epoch: int) -> Self:
         """The recipe of the nets as they are in epoch `epoch` (from 1): plain, with the second stage's layers in G once
@@ -158,7 +181,7 @@ class Recipe:
         Fields that came later are left out where they are None: what was made before them still agrees.
         """
         values = dataclasses.asdict(self)
-        return {k: v for k, v in values.items() if v is not None or k not in ("contrast", "second_stage", "products")}
+        return {k: v for k, v in values.items() if v is not None or k not in LATER}
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> Self:

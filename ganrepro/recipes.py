@@ -110,15 +110,28 @@ def _toy(name: str, shape: tuple[int, int, int]) -> Recipe:
     )
 
 
+def _conditional(name: str, shape: tuple[int, int, int]) -> Recipe:
+    """Section 7, 1: the MNIST recipe, both players told the class of ten. Other numbers of classes: `replace`."""
+    return _mnist(name, shape).replace(condition=10)
+
+
+def _subsets(name: str, shape: tuple[int, int, int]) -> Recipe:
+    """Section 7, 3: the MNIST recipe, G told a random part of the picture, which it completes."""
+    return _mnist(name, shape).replace(subsets=True)
+
+
 _BUILD = {
     "mnist": _mnist, "tfd": _tfd, "cifar10-fc": _cifar10_fc, "cifar10-conv": _cifar10_conv, "toy": _toy,
+    "conditional": _conditional, "subsets": _subsets,
 }  # fmt: skip
 OWN = "own"
 _OWN = {
     "tfd": "tfd", "fer2013": "tfd", "att": "tfd", "cifar10": "cifar10-fc",
     "gaussian1d": "toy", "ring": "toy", "grid": "toy",
 }  # fmt: skip
-_MADE_FOR = {"cifar10-fc": "cifar10", "cifar10-conv": "cifar10"}  # others are named as their data set
+_MADE_FOR = {  # others are named as their data set
+    "cifar10-fc": "cifar10", "cifar10-conv": "cifar10", "conditional": "mnist", "subsets": "mnist",
+}  # fmt: skip
 
 RECIPES: dict[str, Recipe] = {
     "mnist": _mnist("mnist", (1, 28, 28)),
@@ -126,6 +139,8 @@ RECIPES: dict[str, Recipe] = {
     "cifar10-fc": _cifar10_fc("cifar10-fc", (3, 32, 32)),
     "cifar10-conv": _cifar10_conv("cifar10-conv", (3, 32, 32)),
     "toy": _toy("toy", (1, 1, 2)),
+    "conditional": _conditional("conditional", (1, 28, 28)),
+    "subsets": _subsets("subsets", (1, 28, 28)),
 }
 
 

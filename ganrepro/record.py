@@ -66,6 +66,11 @@ class Record:
         return decode(self.arrays, "best_samples" if "best_samples" in self.arrays else "samples")
 
     @property
+    def condition(self) -> NDArray[np.float32] | None:
+        """(n, c): what each sample was told, where the recipe has conditions."""
+        return self.arrays.get("condition")
+
+    @property
     def z(self) -> NDArray[np.float32]:
         """(64, z_dim): the noise of the first 64 samples."""
         return self.arrays["z"]

@@ -225,11 +225,13 @@ def write(run: training.Run, data: datasets.Dataset, profile: str, path: Path) -
     beside them as best_samples and best_ll: both rules are in the table, neither is chosen on test data.
     """
     device, better, data = run.rng.device, 0 < run.best_epoch < run.epoch, datasets.prepare(data, run.recipe)
-    x, z = networks.sample(run.generator, run.recipe, STORED_SAMPLES, run.seed)
+    told = run.draw_conditions(STORED_SAMPLES, run.seed)
+    x, z = networks.sample(run.generator, run.recipe, STORED_SAMPLES, run.seed, told)
     arrays = {"samples": x, "progress": torch.stack(run.progress)}
     if better:
-        arrays["best_samples"], _ = networks.sample(run.best_generator(), run.recipe, STORED_SAMPLES, run.seed)
+        arrays["best_samples"] = networks.generate(run.best_generator(), z, told)
     stored = encode(arrays, data.bounded)
+    conditions = {"condition": told.numpy()} if told is not None and run.recipe.condition else {}
     last = scores.score(decode(stored, "samples"), data, device)
     best = scores.score(decode(stored, "best_samples"), data, device) if better else last
     judged = {"last": {"epoch": run.epoch} | last.summary()}
@@ -260,7 +262,7 @@ def write(run: training.Run, data: datasets.Dataset, profile: str, path: Path) -
     with paths.atomic_folder(path) as unfinished:
         (unfinished / "record.json").write_text(json.dumps(meta, indent=1) + "\n")
         run.curves.to_csv(unfinished / "curves.csv", index=False, float_format="%.6g")
-        np.savez_compressed(unfinished / "samples.npz", allow_pickle=False, z=z[:64].numpy(), **stored)
+        np.savez_compressed(unfinished / "samples.npz", allow_pickle=False, z=z[:64].numpy(), **stored, **conditions)
         np.savez_compressed(unfinished / "ll.npz", allow_pickle=False, **ll)
         save_file(run.weights(), unfinished / "weights.safetensors")
     return Record(path)

@@ -17,16 +17,16 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
-from ganrepro import checkpoints, networks, parameters, parzen, progress, provenance, scores, speed
+from ganrepro import checkpoints, datasets, networks, parameters, parzen, progress, provenance, scores, speed
 from ganrepro.algorithm1 import Player, constrain_, draw, minibatches, rates_at, step, steps_in_epoch
-from ganrepro.datasets import Dataset, prepare
+from ganrepro.datasets import Dataset
 from ganrepro.lockstep import Lockstep
 from ganrepro.recipes import Recipe
 
 CURVES = ("epoch", "step", "d_loss", "g_loss", "d_real", "d_fake", "valid_ll", "lr", "momentum", "seconds")
 VALIDATION_SAMPLES = 10_000  # as many as the final score takes
 PROGRESS_EPOCHS = frozenset([0] + [m * 10**e for e in range(6) for m in (1, 2, 5)])
-SEED_INIT, SEED_TRAIN, SEED_PROGRESS, SEED_STAGE = 0, 1, 2, 3  # independent random streams of one seed
+SEED_INIT, SEED_TRAIN, SEED_PROGRESS, SEED_STAGE, SEED_CONDITION = range(5)  # independent random streams of one seed
 
 
 def random_state(seed: int, stream: int, device: torch.device | str = "cpu") -> torch.Generator:
@@ -50,6 +50,7 @@ class Run:
     progress: list[Tensor] = field(default_factory=list)  # samples (100, d) of fixed z at PROGRESS_EPOCHS
     best_epoch: int = 0
     best: dict[str, Tensor] = field(default_factory=dict)  # weights at best_epoch, as `weights` gives them
+    conditions: Tensor | None = None  # (n, c) those of the training examples, from which samples take theirs
     codes: list[str] = field(default_factory=list)  # checksums of the code that trained it, in order
 
     @property
@@ -67,7 +68,16 @@ class Run:
 
     def sample(self, n: int, seed: int = 0) -> Tensor:
         """n samples (n, d) float32 in data space, on the CPU."""
-        return networks.sample(self.generator, self.recipe, n, seed)[0]
+        return networks.sample(self.generator, self.recipe, n, seed, self.draw_conditions(n, seed))[0]
+
+    def draw_conditions(self, n: int, seed: int = 0) -> Tensor | None:
+        """(n, c): what n samples are told, drawn from the training examples' own; with subsets, that nothing is
+        observed. None where the recipe has no conditions."""
+        if self.recipe.subsets:
+            return torch.zeros(n, 2 * self.recipe.dim)
+        if self.conditions is None:
+            return None
+        return self.conditions[torch.randint(len(self.conditions), (n,), generator=random_state(seed, SEED_CONDITION))]
 
     def best_generator(self) -> torch.nn.Module:
         """G as it stood at `best_epoch`."""
@@ -107,7 +117,8 @@ def start(recipe: Recipe, data: Dataset, seed: int, device: torch.device | str =
     g, d = Player.of(generator.to(device)), Player.of(discriminator.to(device))
     constrain_(recipe, g)
     constrain_(recipe, d)
-    return Run(recipe, seed, g, d, random_state(seed, SEED_TRAIN, device))
+    told = datasets.prepare(data, recipe).conditions if recipe.condition else None
+    return Run(recipe, seed, g, d, random_state(seed, SEED_TRAIN, device), conditions=told)
 
 
 def train(
@@ -131,10 +142,10 @@ def train(
     """
     epochs = recipe.epochs if epochs is None else epochs
     check_arguments(recipe, data, seeds, epochs, validate_every)
-    where, data = parameters.device(device), prepare(data, recipe)
+    where, data = parameters.device(device), datasets.prepare(data, recipe)
     if where.type == "cuda" and recipe.products == "bfloat16":
         raise ValueError(f"products = 'bfloat16' are a CPU's; on {where} choose 'tf32' or None")
-    x = data.training.to(where)
+    x = rows(data).to(where)
     runs = [start(recipe, data, seed, where) for seed in seeds]
     files = {seed: Path(checkpoint_dir) / f"seed{seed}.safetensors" for seed in seeds} if checkpoint_dir else {}
     for run in runs:
@@ -171,6 +182,11 @@ def train(
                         checkpoints.save(files[run.seed], run, data)
                     next_checkpoint = time.monotonic() + 9 * (time.monotonic() - began)
     return runs
+
+
+def rows(data: Dataset) -> Tensor:
+    """(n, d) what minibatches are taken from: the training examples; (n, d + c) with their conditions, x‖c."""
+    return data.training if data.conditions is None else torch.cat([data.training, data.conditions], 1)
 
 
 def teams(runs: Sequence[Run]) -> list[list[Run]]:
@@ -214,9 +230,17 @@ def alone(run: Run, x: Tensor, bar: tqdm | None = None) -> Tensor:
 
 
 def progress_samples(run: Run) -> Tensor:
-    """(100, d) samples of the seed's own fixed z: the same 100 points through the whole training."""
-    seed = int(random_state(run.seed, SEED_PROGRESS).initial_seed())
-    return networks.sample(run.generator, run.recipe, 100, seed)[0]
+    """(100, d) samples of the seed's own fixed z: the same 100 points through the whole training.
+
+    With conditions a row for each of ten of them, a column for each of ten z.
+    """
+    z = networks.noise(run.recipe, 100, int(random_state(run.seed, SEED_PROGRESS).initial_seed()))
+    told = run.draw_conditions(100)
+    if run.conditions is not None:
+        known = run.conditions.unique(dim=0).flip(0)  # one-hot: class 0 first
+        told = known[torch.linspace(0, len(known) - 1, 10).round().long()].repeat_interleave(10, 0)
+        z = z[:10].repeat(10, 1)
+    return networks.generate(run.generator, z, told)
 
 
 def validate(run: Run, data: Dataset) -> None:
@@ -252,8 +276,9 @@ def check_arguments(recipe: Recipe, data: Dataset, seeds: Sequence[int], epochs:
 def estimate_seconds(recipe: Recipe, data: Dataset, device: str = "auto", epochs: int | None = None) -> float:
     """Roughly how long `train` would take here: a few steps of a throw-away run, scaled up."""
     where = parameters.device(device)
-    scratch, data = start(recipe, data, 0, where), prepare(data, recipe)
-    x = data.training[: 12 * recipe.batch_size * recipe.k].to(where)
+    data = datasets.prepare(data, recipe)
+    scratch = start(recipe, data, 0, where)
+    x = rows(data)[: 12 * recipe.batch_size * recipe.k].to(where)
     run_epoch([scratch], x[: 2 * recipe.batch_size * recipe.k])  # warm up
     run_epoch([scratch], x)
     per_step = scratch.rows[-1]["seconds"] / steps_in_epoch(recipe, len(x))

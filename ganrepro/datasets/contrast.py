@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
+from torch.nn.functional import one_hot
 
 from ganrepro.recipes import Recipe
 
@@ -21,10 +22,15 @@ Rows = TypeVar("Rows", Tensor, NDArray[np.float32])
 
 
 def prepare(data: Dataset, recipe: Recipe) -> Dataset:
-    """The data as the recipe sees them: pixels as they are, or contrast-normalised where it says so.
+    """The data as the recipe sees them: contrast-normalised where it says so, and with conditions where it takes them.
 
-    Data that are so already come back as they are. Raises ValueError for data that are normalised otherwise.
+    Conditions that are not there are the training labels, one-hot. Data that are so already come back as they are.
+    Raises ValueError for data that are normalised otherwise, and for conditions or labels that do not fit.
     """
+    return _conditioned(_normalised(data, recipe), recipe)
+
+
+def _normalised(data: Dataset, recipe: Recipe) -> Dataset:
     if data.contrast == recipe.contrast:
         return data
     if data.contrast is not None:
@@ -35,6 +41,24 @@ def prepare(data: Dataset, recipe: Recipe) -> Dataset:
     train, valid, test = (normalise(x, norm) for x in (data.train, data.valid, data.test))
     unlabeled = None if data.unlabeled is None else normalise(data.unlabeled, norm)
     return replace(data, train=train, valid=valid, test=test, unlabeled=unlabeled, contrast=norm, bounded=False)
+
+
+def _conditioned(data: Dataset, recipe: Recipe) -> Dataset:
+    if recipe.condition is None:
+        return data
+    wanted, labels = (len(data.training), recipe.condition), data.labels["train"]
+    if data.conditions is not None:
+        if data.conditions.shape != wanted:
+            raise ValueError(f"data set {data.name} has conditions of shape {tuple(data.conditions.shape)}, recipe "
+                             f"{recipe.name} takes {wanted}")
+        return data
+    if labels is None or data.unlabeled is not None:
+        raise ValueError(f"data set {data.name} has no labels of its training examples, which recipe {recipe.name} "
+                         "takes as conditions; give it `conditions`, or take a recipe without")
+    if int(labels.min()) < 0 or int(labels.max()) >= recipe.condition:
+        raise ValueError(f"data set {data.name} has labels {int(labels.min())} to {int(labels.max())}, recipe "
+                         f"{recipe.name} takes 0 to {recipe.condition - 1}")
+    return replace(data, conditions=one_hot(labels, recipe.condition).float())
 
 
 def normalise(x: Tensor, norm: float) -> Tensor:

@@ -32,6 +32,7 @@ class Dataset:
     stand_in_for  name of the data set that this one replaces, or None
     fold_index    the fold that train, valid and test are, or None
     bounded       True for images in [0, 1]; False for toys and for contrast-normalised images
+    conditions    (n, c) float32, what the players are told of each training example (conditions.py), or None
     contrast      the L2 norm that each image was contrast-normalised to (see contrast.py), or None
     """
 
@@ -49,6 +50,7 @@ class Dataset:
     fold_index: int | None = None
     bounded: bool = True
     contrast: float | None = None
+    conditions: Tensor | None = None
 
     @property
     def training(self) -> Tensor:
@@ -114,7 +116,7 @@ def arrange(rows: Tensor, labels: Tensor | None, folds: list[Fold], k: int) -> d
     place = torch.empty_like(every)
     place[torch.cat(folds[k])] = every  # row number -> index into cat([train, valid, test])
     moved = [(place[train], place[valid], place[test]) for train, valid, test in folds]
-    return {**splits(rows, labels, folds[k]), "folds": moved, "fold_index": k}
+    return {**splits(rows, labels, folds[k]), "folds": moved, "fold_index": k, "conditions": None}
 
 
 def rotate(blocks: list[Tensor]) -> list[Fold]:
