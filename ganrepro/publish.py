@@ -6,18 +6,20 @@ import json
 import re
 import shutil
 from pathlib import Path
+from typing import Any
 
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import torch
+from numpy.typing import NDArray
 
 from ganrepro import baselines, datasets, diagnostics, figures, networks, paths, records, scores, tables
 from ganrepro.records import Record
 
-FULL_SEEDS, FEWER_SAMPLES = 3, 1000  # all samples of small images for the first seeds, fewer of all others
-PER_SAMPLE = ("samples", "best_samples", "condition")
+FULL_SEEDS, FEWER_SAMPLES = 4, 1000  # all samples of small images for the first seeds, fewer of all others
 SMALL = 28 * 28  # 10,000 samples of faces take 15 MB a fold
+FEWER_PROGRESS = 10  # of the 100 points that are followed through a training
 WEIGHTS_OF = ("mnist", 0)
 NEVER = ("fer2013",)  # its pictures are not ours to pass on, nor a figure that holds them; samples are the model's own
 FIGURE2 = {  # the record that each part is drawn from; a part without one, or without its data, is left out
@@ -47,15 +49,23 @@ def commit_record(record: Record) -> Path | None:
     if earlier and earlier.meta["epochs"] >= record.meta["epochs"]:
         return None
     dataset, seed = record.meta["dataset"]["name"], record.meta["seed"]
-    few = seed >= FULL_SEEDS or record.recipe.dim > SMALL
     with paths.atomic_folder(target) as unfinished:
         for name in ("record.json", "curves.csv", "ll.npz"):
             shutil.copyfile(record.path / name, unfinished / name)
-        arrays = {k: v[:FEWER_SAMPLES] if few and k in PER_SAMPLE else v for k, v in record.arrays.items()}
+        arrays = fewer(record) if seed >= FULL_SEEDS or record.recipe.dim > SMALL else record.arrays
         np.savez_compressed(unfinished / "samples.npz", allow_pickle=False, **arrays)
         if (dataset, seed) == WEIGHTS_OF and record.recipe.name == "mnist":
             shutil.copyfile(record.path / "weights.safetensors", unfinished / "weights.safetensors")
     return target
+
+
+def fewer(record: Record) -> dict[str, NDArray[Any]]:
+    """1,000 samples of a seed, all its folds together, and ten of the points followed; of the best epoch none."""
+    name, fold = record.meta["dataset"]["name"], record.meta["dataset"]["fold"]
+    folds = 1 if fold is None else len(datasets.load(name).folds or [fold])
+    arrays = {k: v for k, v in record.arrays.items() if k != "best_samples"}
+    cut = {k: arrays[k][: FEWER_SAMPLES // folds] for k in ("samples", "condition") if k in arrays}
+    return arrays | cut | {"progress": arrays["progress"][:, :FEWER_PROGRESS]}
 
 
 def write_controls() -> Path:

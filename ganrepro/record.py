@@ -62,8 +62,16 @@ class Record:
 
     @property
     def best_samples(self) -> NDArray[np.float32]:
-        """(n, d) of the best epoch by validation score: `samples` itself where that was the last."""
-        return decode(self.arrays, "best_samples" if "best_samples" in self.arrays else "samples")
+        """(n, d) of the best epoch by validation score: `samples` itself where that was the last.
+
+        Raises FileNotFoundError for a committed record that keeps that epoch's scores alone.
+        """
+        judged = self.meta["scores"]
+        if "best_samples" in self.arrays:
+            return decode(self.arrays, "best_samples")
+        if "best" in judged and judged["best"]["epoch"] != judged["last"]["epoch"]:
+            raise FileNotFoundError(f"{self.path} keeps the scores of its best epoch, not its samples; train this one")
+        return decode(self.arrays, "samples")
 
     @property
     def condition(self) -> NDArray[np.float32] | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from collections import defaultdict
 from collections.abc import Sequence
@@ -52,7 +53,9 @@ def control_row(
 def gan_rows(
     records: Sequence[Record], source: str = "computed here", label: str | None = None
 ) -> pd.DataFrame:
-    """Our rows: for each data set, recipe and stopping rule the mean over seeds, with all three errors that exist.
+    """Our rows: for each data set, recipe, length and stopping rule the mean over seeds, with all errors that exist.
+
+    Only trainings of equal length are averaged; the longest come first.
 
     label: what to call the data in place of the records' own label, which is that of their first use.
     Records that are folds of one seed are first put together. se_examples is one seed's, averaged over seeds.
@@ -64,25 +67,31 @@ def gan_rows(
         key = (meta["profile"], above.name, meta["dataset"]["name"], label or record.label)
         groups[key][meta["seed"]].append(record)
     rows = []
-    for (profile, _, dataset, label), seeds in groups.items():
-        for rule, named in RULES.items():
-            judged = [parts for parts in seeds.values() if all(rule in p.meta["scores"] for p in parts)]
-            per_seed = [_one_seed(parts, rule) for parts in judged]
-            if not per_seed:
-                continue
-            first = next(iter(seeds.values()))[0]
-            rows.append({
-                "dataset": dataset, "label": label, "model": OURS, "source": source,
-                "recipe": first.meta["recipe"]["name"] + ("" if profile == "paper" else f" ({profile} profile)"),
-                "rule": named, "n_seeds": len(per_seed),
-                "epochs": _span([e for s in per_seed for e in s["epochs"]]),
-                "sigma": float(np.mean([s["sigma"] for s in per_seed])),
-                "mean": float(np.mean([s["mean"] for s in per_seed])),
-                "se_examples": float(np.mean([s["se_examples"] for s in per_seed])),
-                "se_folds": _mean_or_none([s["se_folds"] for s in per_seed]),
-                "se_seeds": scores.standard_error([s["mean"] for s in per_seed]),
-            })  # fmt: skip
+    alike = [(key, seeds) for key, every in groups.items() for seeds in _of_equal_length(every)]
+    for ((profile, _, dataset, label), seeds), (rule, named) in itertools.product(alike, RULES.items()):
+        judged = [parts for parts in seeds if all(rule in p.meta["scores"] for p in parts)]
+        per_seed = [_one_seed(parts, rule) for parts in judged]
+        if not per_seed:
+            continue
+        first = seeds[0][0]
+        rows.append({
+            "dataset": dataset, "label": label, "model": OURS, "source": source,
+            "recipe": first.meta["recipe"]["name"] + ("" if profile == "paper" else f" ({profile} profile)"),
+            "rule": named, "n_seeds": len(per_seed),
+            "epochs": _span([e for s in per_seed for e in s["epochs"]]),
+            "sigma": float(np.mean([s["sigma"] for s in per_seed])),
+            "mean": float(np.mean([s["mean"] for s in per_seed])),
+            "se_examples": float(np.mean([s["se_examples"] for s in per_seed])),
+            "se_folds": _mean_or_none([s["se_folds"] for s in per_seed]),
+            "se_seeds": scores.standard_error([s["mean"] for s in per_seed]),
+        })  # fmt: skip
     return pd.DataFrame(rows, columns=COLUMNS)
+
+
+def _of_equal_length(seeds: dict[int, list[Record]]) -> list[list[list[Record]]]:
+    """The seeds' records, or folds, in groups that had as many epochs, the longest first."""
+    lengths = {seed: max(part.meta["epochs"] for part in parts) for seed, parts in seeds.items()}
+    return [[seeds[s] for s in seeds if lengths[s] == n] for n in sorted(set(lengths.values()), reverse=True)]
 
 
 def _one_seed(parts: Sequence[Record], rule: str) -> dict[str, Any]:

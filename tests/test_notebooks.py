@@ -6,9 +6,10 @@ import sys
 from pathlib import Path
 
 import nbformat
+import pandas as pd
 import pytest
 
-from ganrepro import datasets, notebooks
+from ganrepro import datasets, notebooks, tables
 
 ROOT = Path(__file__).parents[1]
 ALL = [p.name for p in notebooks.find()]
@@ -88,6 +89,30 @@ def test_03_on_the_face_stand_in(tmp_path, monkeypatch):
     assert labels == {"TFD", "TFD stand-in: AT&T faces"}
     assert all("paper, Table 1" in ",".join(row) for row in rows if row[1] == "TFD")
     assert status() == before
+
+
+def test_03_on_the_toronto_faces_in_their_own_layout(tmp_path):
+    """A file of the real layout: rows of ours are labelled TFD, and nothing is a stand-in."""
+    import numpy as np
+    from scipy.io import savemat
+
+    rng = np.random.default_rng(0)
+    folds = np.zeros((700, 5))
+    for k in range(5):
+        folds[rng.permutation(200), k] = np.repeat([1, 2, 3], [120, 40, 40])
+    labs_ex = np.where(folds[:, :1] > 0, rng.integers(1, 8, (700, 1)), -1.0)
+    images, labs_id = rng.integers(0, 256, (700, 48, 48), np.uint8), rng.integers(1, 90, (700, 1)).astype(float)
+    savemat(tmp_path / "TFD_48x48.mat", {"images": images, "folds": folds, "labs_ex": labs_ex, "labs_id": labs_id})
+    done, out = papermill(
+        tmp_path, "03_parzen.ipynb", "-p", "dataset", "tfd", "-p", "profile", "quick", "-p", "strict", "True",
+        GANREPRO_DATA=str(tmp_path),
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert "stand-in" not in text(out)
+    rows = pd.read_csv(tmp_path / "runs/tables/table1_tfd.csv")
+    ours = rows[rows.model == tables.OURS]
+    assert list(ours.label) == ["TFD"] and list(ours.recipe) == ["tfd (quick profile)"]
+    assert ours.se_folds.item() > 0  # over the file's five folds
 
 
 def test_03_strict_refuses_the_stand_in_with_instructions(tmp_path):

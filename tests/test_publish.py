@@ -32,7 +32,8 @@ def record(root, place, recipe, dataset, seed=0, epochs=3, n=2000, samples=None,
     rng = np.random.default_rng(0)
     samples = rng.integers(0, 256, (n, recipe.dim), np.uint8) if samples is None else samples
     meta = {"recipe": recipe.to_dict(), "dataset": {"name": dataset, "label": dataset, "fold": fold}, "seed": seed,
-            "epochs": epochs, "profile": "paper", "progress_epochs": [0]}  # fmt: skip
+            "epochs": epochs, "profile": "paper", "progress_epochs": [0],
+            "scores": {"last": {"epoch": epochs}, "best": {"epoch": epochs - 1}}}  # fmt: skip
     (path / "record.json").write_text(json.dumps(meta))
     (path / "curves.csv").write_text("epoch\n1\n")
     unbounded = {} if recipe.contrast is None else {"lo": np.float32(-3), "hi": np.float32(3)}
@@ -48,18 +49,25 @@ def record(root, place, recipe, dataset, seed=0, epochs=3, n=2000, samples=None,
     [
         ("paper/mnist/seed0", "mnist", "mnist", 0, 2000),
         ("paper/mnist/seed2", "mnist", "mnist", 2, 2000),
-        ("paper/mnist/seed3", "mnist", "mnist", 3, 1000),
-        ("paper/tfd@att/seed0/fold0", "tfd", "att", 0, 1000),
+        ("paper/mnist/seed4", "mnist", "mnist", 4, 1000),
+        ("paper/tfd@att/seed0/fold0", "tfd", "att", 0, 200),  # of each of five folds
         ("paper/tfd@fer2013/seed0", "tfd", "fer2013", 0, 1000),
         ("paper/cifar10-fc/seed0", "cifar10-fc", "cifar10", 0, 1000),
         ("paper/cifar10-conv/seed0", "cifar10-conv", "cifar10", 0, 1000),
     ],
 )
 def test_what_is_committed_is_small(here, place, name, dataset, seed, kept):
-    source = record(here / "runs", place, RECIPES[name], dataset, seed)
+    fold = 0 if "fold" in place else None
+    source = record(here / "runs", place, RECIPES[name], dataset, seed, fold=fold)
     target = records.Record(publish.commit_record(source))
     assert target.path == here / "repo/results" / place
-    assert len(target.samples) == len(target.best_samples) == kept
+    assert len(target.samples) == kept
+    if kept == 2000:
+        assert len(target.best_samples) == kept and target.progress.shape[1] == 100
+    else:
+        assert target.progress.shape[1] == 10
+        with pytest.raises(FileNotFoundError, match="keeps the scores of its best epoch, not its samples"):
+            _ = target.best_samples
     assert np.array_equal(target.samples, source.samples[:kept]) and np.array_equal(target.z, source.z)
     assert (target.path / "weights.safetensors").exists() == (place == "paper/mnist/seed0")
     assert publish.commit_record(source) is None  # there already

@@ -142,12 +142,13 @@ def record(tmp_path):
         fold=None,
         profile="paper",
         name=None,
+        epochs=100,
     ):
         path = tmp_path / profile / (name or f"{recipe}@{dataset}") / f"seed{seed}"
         path = path if fold is None else path / f"fold{fold}"
         path.mkdir(parents=True)
         judged = {"last": last} | ({"best": best} if best else {})
-        meta = {"profile": profile, "seed": seed, "recipe": {"name": recipe}, "scores": judged}
+        meta = {"profile": profile, "seed": seed, "recipe": {"name": recipe}, "scores": judged, "epochs": epochs}
         meta["dataset"] = {"name": dataset, "label": label, "fold": fold}
         (path / "record.json").write_text(json.dumps(meta))
         return records.Record(path)
@@ -165,13 +166,21 @@ def test_one_seed_has_no_error_over_seeds(record):
 
 def test_seeds_are_averaged_and_their_spread_is_named(record):
     means, errors = [200.0, 210.0, 226.0], [1.0, 2.0, 3.0]
-    made = [record(score(m, e, 0.1 * (k + 1), epoch=100 + k), seed=k)
+    made = [record(score(m, e, 0.1 * (k + 1), epoch=100), score(m, e, epoch=90 + k), seed=k)
             for k, (m, e) in enumerate(zip(means, errors, strict=True))]  # fmt: skip
-    (row,) = tables.gan_rows(made).to_dict("records")
+    row, best = tables.gan_rows(made).to_dict("records")
     assert row["n_seeds"] == 3 and row["mean"] == pytest.approx(212)
     assert row["se_seeds"] == pytest.approx(math.sqrt((144 + 4 + 196) / 2 / 3))
     assert row["se_examples"] == pytest.approx(2) and row["sigma"] == pytest.approx(0.2)
-    assert row["epochs"] == "100 to 102"
+    assert row["epochs"] == "100" and best["epochs"] == "90 to 92"
+
+
+def test_only_trainings_of_equal_length_are_averaged(record):
+    lengths = {0: 496, 1: 60, 2: 60, 3: 60}
+    made = [record(score(100.0 + seed, epoch=n), seed=seed, epochs=n) for seed, n in lengths.items()]
+    rows = tables.gan_rows(made)
+    assert rows.epochs.to_list() == ["496", "60"] and rows.n_seeds.to_list() == [1, 3]
+    assert rows["mean"].to_list() == [100, 102] and pd.isna(rows.se_seeds[0]) and rows.se_seeds[1] > 0
 
 
 def test_folds_of_one_seed_are_put_together_before_seeds_are(record):
