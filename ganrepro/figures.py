@@ -132,6 +132,30 @@ def learning_curves(curves: pd.DataFrame, title: str = "") -> Figure:
     return figure
 
 
+def ablation_curves(curves: pd.DataFrame) -> Figure:
+    """Validation scores against epochs, one panel for each changed thing, over the first one's in grey; a line a seed.
+
+    curves has columns arm, seed, epoch, valid_ll in nats.
+    """
+    first, *others = dict.fromkeys(curves.arm)
+    rows = math.ceil(len(others) / 4)
+    figure, panels = plt.subplots(rows, 4, figsize=(10, 2.3 * rows + 0.3), sharex=True, sharey=True, squeeze=False)
+    for axes, name in zip(panels.flat, others, strict=False):
+        for arm, color, width in ((first, "0.65", 1.2), (name, MODEL, 1.8)):
+            for seed, own in curves[curves.arm == arm].groupby("seed"):
+                axes.plot(own.epoch, own.valid_ll, color=color, linewidth=width, linestyle=("-", "--", ":")[seed % 3])
+        axes.set_title(name, fontsize=9)
+        axes.set_ylim(bottom=curves.valid_ll.max() - 450)
+    for axes in panels.flat[len(others) :]:
+        axes.set_axis_off()
+    for axes in panels[-1]:
+        axes.set_xlabel("epoch")
+    for row in panels:
+        row[0].set_ylabel("validation (nats)")
+    figure.suptitle(f"one thing changed (green), and {first} (grey); a line a seed", fontsize=10)
+    return figure
+
+
 def sigma_curve(choice: parzen.SigmaChoice, title: str = "") -> Figure:
     """Mean validation log-likelihood against sigma, with the chosen one marked."""
     figure, axes = plt.subplots(figsize=(5, 3))

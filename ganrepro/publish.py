@@ -14,7 +14,7 @@ import pandas as pd
 import torch
 from numpy.typing import NDArray
 
-from ganrepro import baselines, datasets, diagnostics, figures, networks, paths, records, scores, tables
+from ganrepro import ablations, baselines, datasets, diagnostics, figures, networks, paths, records, scores, tables
 from ganrepro.records import Record
 
 FULL_SEEDS, FEWER_SAMPLES = 4, 1000  # all samples of small images for the first seeds, fewer of all others
@@ -38,6 +38,7 @@ def publish() -> list[Path]:
     if not tables.control_file().is_file():
         written.append(write_controls())
     written.append(write_table(committed))
+    written += commit_ablations() + commit_claims()
     written += write_figures()
     return [*written, *update_readme()]
 
@@ -66,6 +67,31 @@ def fewer(record: Record) -> dict[str, NDArray[Any]]:
     arrays = {k: v for k, v in record.arrays.items() if k != "best_samples"}
     cut = {k: arrays[k][: FEWER_SAMPLES // folds] for k in ("samples", "condition") if k in arrays}
     return arrays | cut | {"progress": arrays["progress"][:, :FEWER_PROGRESS]}
+
+
+def commit_ablations() -> list[Path]:
+    """Put the ablations' tables under results/, in place of earlier ones, and draw their curves."""
+    made = [path for path in (ablations.file(), ablations.curve_file()) if path.is_file()]
+    written = [_copy(path, paths.results() / path.name) for path in made]
+    _, curves = ablations.committed()
+    if len(curves):
+        figures.use_style()
+        figure = figures.ablation_curves(curves)
+        written.append(figures.save(figure, paths.results() / "figures/ablations.png"))
+        plt.close(figure)
+    return written
+
+
+def commit_claims() -> list[Path]:
+    """Put the claim tables of the paper profile, and what their figures are drawn from, under results/claims."""
+    made = sorted((paths.runs() / "claims").glob("*_paper.*"))
+    return [_copy(path, paths.results() / "claims" / path.name) for path in made]
+
+
+def _copy(source: Path, target: Path) -> Path:
+    with paths.atomic_file(target) as unfinished:
+        shutil.copyfile(source, unfinished)
+    return target
 
 
 def write_controls() -> Path:
@@ -177,7 +203,12 @@ def update_readme() -> list[Path]:
 def readme_text(text: str) -> str:
     """The README with its generated parts made anew: what it should say."""
     committed = records.below(paths.results(), "paper")
-    parts = {"table1": tables.markdown(table1(committed)), "speed": tables.rows_markdown(speed_table())}
+    changed = ablations.readable(ablations.summary(ablations.committed()[0]))
+    parts = {
+        "table1": tables.markdown(table1(committed)),
+        "ablations": tables.rows_markdown(changed),
+        "speed": tables.rows_markdown(speed_table()),
+    }
     for name, content in parts.items():
         found = re.search(rf"<!-- {name}:begin[^>]*-->\n(.*?)<!-- {name}:end -->", text, re.DOTALL)
         if not found:

@@ -17,7 +17,7 @@ import numpy as np
 import torch
 from safetensors.torch import save_file
 
-from ganrepro import checkpoints, datasets, networks, parameters, paths, provenance, scores, speed, training
+from ganrepro import checkpoints, datasets, networks, parameters, parzen, paths, provenance, scores, speed, training
 from ganrepro.algorithm1 import steps_in_epoch
 from ganrepro.recipes import OWN, Recipe, for_dataset, made_for
 from ganrepro.record import Record, decode, encode
@@ -222,7 +222,8 @@ def write(run: training.Run, data: datasets.Dataset, profile: str, path: Path) -
     """Judge a run and write its record, whole or not at all. Returns it.
 
     The stored samples and `ll` are the last epoch's. Where validation found an earlier epoch better, that one's stand
-    beside them as best_samples and best_ll: both rules are in the table, neither is chosen on test data.
+    beside them as best_samples and best_ll. Both rules are in the table, and the last epoch with sigma from the fine
+    grid: none is chosen on test data.
     """
     device, better, data = run.rng.device, 0 < run.best_epoch < run.epoch, datasets.prepare(data, run.recipe)
     told = run.draw_conditions(STORED_SAMPLES, run.seed)
@@ -234,7 +235,8 @@ def write(run: training.Run, data: datasets.Dataset, profile: str, path: Path) -
     conditions = {"condition": told.numpy()} if told is not None and run.recipe.condition else {}
     last = scores.score(decode(stored, "samples"), data, device)
     best = scores.score(decode(stored, "best_samples"), data, device) if better else last
-    judged = {"last": {"epoch": run.epoch} | last.summary()}
+    fine = scores.score(decode(stored, "samples"), data, device, parzen.FINE_GRID)
+    judged = {"last": {"epoch": run.epoch} | last.summary(), "fine": {"epoch": run.epoch} | fine.summary()}
     if run.best_epoch:
         judged["best"] = {"epoch": run.best_epoch} | best.summary()
     ll = {"ll": last.ll, "sigma": last.sigma, "fold": last.fold}

@@ -18,7 +18,7 @@ from ganrepro.records import Record
 COLUMNS = ["dataset", "label", "model", "recipe", "rule", "epochs", "n_seeds", "sigma", "mean",
            "se_examples", "se_folds", "se_seeds", "source"]  # fmt: skip
 OURS = "Adversarial nets (here)"
-RULES = {"last": "last epoch", "best": "best epoch on validation"}
+RULES = {"last": "last epoch", "fine": "last epoch, σ on a fine grid", "best": "best epoch on validation"}
 _PAPER = {
     "DBN": ((138, 2), (1909, 66)),
     "Stacked CAE": ((121, 1.6), (2110, 50)),

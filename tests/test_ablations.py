@@ -46,6 +46,7 @@ def test_table_grows_by_what_is_missing_and_keeps_the_rest(digits, tmp_path, mon
     some = [ablations.RECIPE, "gaussian z"]
     *_, first = ablations.run(small(), digits, 1, [0], "cpu", some)
     assert first.arm.tolist() == some and (first.epochs == 1).all()
+    assert first.best.tolist() == pytest.approx(first.valid.tolist(), abs=1e-3) and (first.best_epoch == 1).all()
     monkeypatch.setattr(ablations, "judge", lambda *_: pytest.fail("trained again"))
     *_, again = ablations.run(small(), digits, 1, [0], "cpu", some)
     pd.testing.assert_frame_equal(first, again)
@@ -55,23 +56,34 @@ def test_table_grows_by_what_is_missing_and_keeps_the_rest(digits, tmp_path, mon
     assert sorted(zip(longer.arm, longer.seed, longer.epochs, strict=True)) == sorted(
         (arm, seed, 2) for arm in some for seed in (0, 1)
     )
+    curves = pd.read_csv(ablations.curve_file())
+    assert sorted(zip(curves.arm, curves.seed, strict=True)) == sorted(
+        (arm, seed) for arm in some for seed in (0, 0, 1)  # seed 0 was scored at its epochs 1 and 2, seed 1 at 2 only
+    )
 
 
 def test_summary_compares_on_shared_seeds():
     rows = [("x", 0, 12.0), ("x", 1, 16.0), (ablations.RECIPE, 0, 10.0), (ablations.RECIPE, 1, 12.0), ("y", 2, 50.0)]
     trained = pd.DataFrame(
-        [(arm, seed, 30, "float32", 0.2, valid, valid - 1, 1.0) for arm, seed, valid in rows], columns=ablations.COLUMNS
+        [
+            (arm, seed, 30, "float32", 0.2, valid, valid - 1, 1.0, valid + 2, 28, 0.7 + 0.295 * seed)
+            for arm, seed, valid in rows
+        ],
+        columns=ablations.COLUMNS,
     )
     found = ablations.summary(trained).set_index("arm")
     assert found.loc["x", "valid, less the recipe's"] == 3.0
     assert pd.isna(found.loc["y", "valid, less the recipe's"])  # no seed in common
     assert found.loc["x", "se_seeds"] == pytest.approx(2.0)
+    assert found.loc["x", "best"] == 16.0 and found.loc["x", "D won"] == 1
     assert found.index[0] == "y"
 
 
 def test_summary_keeps_lengths_and_products_apart():
     rows = [(a, 0, e, p, v) for a, v in ((ablations.RECIPE, 10.0), ("x", 13.0)) for e in (30, 60) for p in ("a", "b")]
-    trained = pd.DataFrame([(a, s, e, p, 0.2, v + e, v, 1.0) for a, s, e, p, v in rows], columns=ablations.COLUMNS)
+    trained = pd.DataFrame(
+        [(a, s, e, p, 0.2, v + e, v, 1.0, v, e, 0.5) for a, s, e, p, v in rows], columns=ablations.COLUMNS
+    )
     found = ablations.summary(trained)
     assert len(found) == 8 and (found.seeds == 1).all()
     assert (found[found.arm == "x"]["valid, less the recipe's"] == 3.0).all()

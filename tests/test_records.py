@@ -173,7 +173,7 @@ def test_a_record_holds_all_the_evidence(kept, digits):
     assert meta["versions"]["torch"] == torch.__version__ and meta["code"] == provenance.code_sha256()
     assert meta["hardware"]["device"] == "cpu" and meta["hardware"]["threads"] == torch.get_num_threads()
     assert set(meta["git"]) == {"commit", "dirty"} and meta["training_seconds"] > 0
-    assert {rule: s["epoch"] for rule, s in meta["scores"].items()} == {"last": 4, "best": 2}
+    assert {rule: s["epoch"] for rule, s in meta["scores"].items()} == {"last": 4, "fine": 4, "best": 2}
     assert record.samples.shape == (10_000, 64) and record.samples.dtype == np.float32
     assert record.z.shape == (64, 100) and record.z.dtype == np.float32
     assert record.progress.shape == (3, 100, 64)
@@ -645,7 +645,7 @@ def test_a_snapshot_is_the_record_of_the_checkpoint_as_it_stands(runs, own_recip
     (record,) = records.snapshot(digits, seed=2, device="cpu")
     assert record.path == runs / "paper/mnist@digits/seed2"
     assert (record.meta["epochs"], record.meta["seed"], record.meta["profile"]) == (3, 2, "paper")
-    assert set(record.meta["scores"]) == {"last", "best"}
+    assert set(record.meta["scores"]) == {"last", "fine", "best"}
     x, z = networks.sample(run.generator, run.recipe, 64, 2)
     assert np.array_equal(record.z, z.numpy())
     assert np.abs(record.samples[:64] - x.numpy()).max() <= 0.5 / 255 + 1e-6
