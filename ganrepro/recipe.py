@@ -15,7 +15,7 @@ from typing import Any, Literal, Self
 from ganrepro import layers
 from ganrepro.layers import AnyLayer, Layer
 
-LATER = ("contrast", "second_stage", "products", "condition", "subsets")  # fields that older records lack
+LATER = ("contrast", "second_stage", "products", "condition", "subsets", "classes")  # fields that older records lack
 QUICK_STEPS = 500
 QUICK_IRANGE = 0.02
 
@@ -60,6 +60,7 @@ class Recipe:
     second_stage: SecondStage | None = None  # C: tfd only
     condition: int | None = None  # P: section 7, 1: numbers that each example carries, given to both players
     subsets: bool | None = None  # P: section 7, 3: G completes what a random mask leaves open (conditions.py)
+    classes: int | None = None  # P: section 7, 4: D's outputs, a logit a class; each row carries its label, or zeros
     products: Literal["tf32", "bfloat16"] | None = None  # ours: float32 products from rounded numbers, faster ones
 
     def __post_init__(self) -> None:
@@ -77,11 +78,12 @@ class Recipe:
             found = getattr(self, field)
             if type(found) is not int or found < 1:
                 raise ValueError(f"recipe {self.name}: {field} = {found!r}; it must be an int of at least 1")
-        for field, found in (("condition", self.condition), ("subsets", self.subsets)):
+        for field in ("condition", "subsets", "classes"):
+            found = getattr(self, field)
             if found is not None and (found is False or type(found) not in (int, bool) or found < 1):
                 raise ValueError(f"recipe {self.name}: {field} = {found!r}; leave it None where there is none")
-        if self.told and (self.second_stage or (self.condition and self.subsets)):
-            raise ValueError(f"recipe {self.name}: choose one of condition, subsets and second_stage")
+        if sum(map(bool, (self.condition, self.subsets, self.classes, self.second_stage))) > 1:
+            raise ValueError(f"recipe {self.name}: choose one of condition, subsets, classes and second_stage")
         for field in ("keep_input", "keep_hidden"):
             if not 0 < (found := getattr(self, field)) <= 1:
                 raise ValueError(f"recipe {self.name}: {field} = {found!r}; it must lie in (0, 1]")
@@ -97,6 +99,11 @@ class Recipe:
             raise ValueError(
                 f"recipe {self.name}: G's last layer has {self.generator[-1].units} units, a sample of shape "
                 f"{self.shape} has {self.dim} numbers"
+            )
+        if self.discriminator[-1].units != (self.classes or 1):
+            raise ValueError(
+                f"recipe {self.name}: D's last layer has {self.discriminator[-1].units} units, and needs "
+                + (f"one for each of {self.classes} classes" if self.classes else "one; with more, say classes")
             )
         for player, inputs, own in (("G", self.g_inputs, self.generator), ("D", self.d_inputs, self.discriminator)):
             before = [inputs] + [layer.units for layer in own]
@@ -131,6 +138,11 @@ class Recipe:
     def told(self) -> int:
         """Numbers that D is shown besides a sample: its condition, or the mask of what is observed."""
         return self.dim if self.subsets else self.condition or 0
+
+    @property
+    def carried(self) -> int:
+        """Numbers that each training row carries behind its pixels: its condition, or its label."""
+        return self.condition or self.classes or 0
 
     @property
     def g_inputs(self) -> int:
