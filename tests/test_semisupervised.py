@@ -2,16 +2,18 @@
 
 import dataclasses
 import math
+import warnings
 
 import numpy as np
 import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from sklearn.neural_network import MLPRegressor
 
 from ganrepro import algorithm1, datasets, game, networks, training
 from ganrepro.datasets import Dataset
-from ganrepro.extensions import semisupervised
+from ganrepro.extensions import classes, semisupervised
 from ganrepro.lockstep import Lockstep
 from ganrepro.parameters import ParameterError
 from ganrepro.recipes import RECIPES, Layer, Recipe
@@ -26,7 +28,7 @@ def tiny(**changes) -> Recipe:
         name="tiny", shape=(1, 4, 3), z_dim=5, generator=(Layer(7, "relu", 0.5), Layer(12, "sigmoid", 0.5)),
         discriminator=(Layer(6, "maxout", 0.5, pieces=3), Layer(1, "linear", 0.5)), epochs=2, batch_size=10,
     )  # fmt: skip
-    return semisupervised.with_classes(recipe.replace(**changes), 3)
+    return classes.with_classes(recipe.replace(**changes), 3)
 
 
 def pictures(n: int = 90) -> Dataset:
@@ -70,6 +72,14 @@ def test_draws_that_cannot_be_are_refused():
         semisupervised.draw_labels(labels, 4, 1, 0)
     with pytest.raises(ParameterError, match="labels lie in -1 to 1"):
         semisupervised.draw_labels(labels - 1 + labels, 4, 2, 0)
+
+
+def test_label_counts_are_those_that_can_be_drawn():
+    labels = torch.arange(1200) % 10
+    assert semisupervised.label_counts(labels, 10) == [100, 300, 1000]
+    assert semisupervised.label_counts(labels, 10, 57) == [57]
+    with pytest.raises(ParameterError, match="labels = 1201; choose 20 to 1200"):
+        semisupervised.label_counts(labels, 10, 1201)
 
 
 def test_data_that_no_classifier_can_be_judged_on_are_refused():
@@ -123,10 +133,25 @@ def test_the_linear_classifier_finds_what_is_linear_and_sees_only_its_rows():
     assert set(few.predict(x)) == {0, 1, 2}
 
 
-@pytest.mark.parametrize(("inputs", "classes", "parameters"), [(784, 10, 1_231_441), (64, 10, 50_000), (100, 3, 999)])
-def test_the_supervised_net_has_the_size_asked_for(inputs, classes, parameters):
-    h = semisupervised.width_like(parameters, inputs, classes)
-    sizes = [(inputs + 1) * w + (w + 1) * w + (w + 1) * classes for w in (h - 1, h, h + 1)]
+def test_an_inference_nets_hidden_units_are_those_that_predict_z():
+    generator = np.random.default_rng(0)
+    x = generator.random((50, 6)).astype(np.float32)
+    net = MLPRegressor(hidden_layer_sizes=(7, 5), max_iter=5, random_state=0)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        net.fit(x, generator.random((50, 3)))
+    found = semisupervised.regressor_layers(net)(torch.from_numpy(x))
+    assert found.shape == (50, 12) and found.min() == 0
+    z = found[:, 7:].numpy() @ net.coefs_[-1] + net.intercepts_[-1]
+    np.testing.assert_allclose(z, net.predict(x), atol=1e-5)
+    with pytest.raises(ValueError, match="'tanh' units"):
+        semisupervised.regressor_layers(net.set_params(activation="tanh"))
+
+
+@pytest.mark.parametrize(("inputs", "outputs", "parameters"), [(784, 10, 1_231_441), (64, 10, 50_000), (100, 3, 999)])
+def test_the_supervised_net_has_the_size_asked_for(inputs, outputs, parameters):
+    h = semisupervised.width_like(parameters, inputs, outputs)
+    sizes = [(inputs + 1) * w + (w + 1) * w + (w + 1) * outputs for w in (h - 1, h, h + 1)]
     assert abs(sizes[1] - parameters) <= min(abs(s - parameters) for s in sizes)
 
 
@@ -143,6 +168,9 @@ def test_a_sweep_is_paired_over_draws():
     found = semisupervised.sweep({"a": same, "b": same, "noise": noise}, data, [6, 30], 2, 30)
     by = found.set_index(["method", "labels", "draw"]).error
     assert by["a"].equals(by["b"]) and len(found) == 4 + 4 + 2
+    assert semisupervised.paired(found, "a", "b", 30).tolist() == [0, 0]
+    assert len(semisupervised.paired(found, "a", "noise", 6)) == 2
+    assert semisupervised.paired(found, "a", "noise", 6).max() < -20
     assert by["a"].loc[30].max() < 5  # the classes are bright and apart
     assert by["noise"].loc[6].min() > 50  # a constant knows one class of three
 
@@ -167,7 +195,7 @@ def test_label_loss_is_the_mean_cross_entropy_of_labelled_rows():
 
 
 def test_d_starts_undecided():
-    net = networks.Discriminator(semisupervised.with_classes(RECIPES["mnist"], 10), rng())
+    net = networks.Discriminator(classes.with_classes(RECIPES["mnist"], 10), rng())
     answers = net(torch.rand(20, 784, generator=rng(1))).detach()
     assert answers.shape == (20, 10)
     assert torch.sigmoid(game.logit(10, answers)).mean() == pytest.approx(0.5, abs=0.01)
@@ -217,7 +245,7 @@ def test_a_step_is_that_of_two_plain_gradients(update):
 
 def test_lockstep_moves_each_as_if_alone():
     recipe, data = tiny(), pictures()
-    x = training.rows(semisupervised.few_labels(data, torch.arange(6), 3, 0.2))
+    x = training.rows(classes.few_labels(data, torch.arange(6), 3, 0.2))
     alone, team = ([training.start(recipe, data, seed) for seed in (0, 1)] for _ in range(2))
     mover = Lockstep(recipe, [(r.g, r.d) for r in team], [r.rng for r in team], x)
     training.run_epoch(team, x, lockstep=mover)
@@ -229,25 +257,25 @@ def test_lockstep_moves_each_as_if_alone():
 
 def test_rows_carry_labels_and_none_is_lost():
     data, rows = pictures(), torch.tensor([0, 1, 2, 30, 31, 32])
-    few = semisupervised.few_labels(data, rows, 3, 0.25)
+    few = classes.few_labels(data, rows, 3, 0.25)
     assert torch.equal(few.train[:90], data.train) and not few.conditions[:90].any()
     assert len(few.train) == 90 + 5 * 6  # a quarter of all rows
     assert torch.equal(few.train[90:96], data.train[rows]) and torch.equal(few.train[-6:], data.train[rows])
     assert torch.equal(few.conditions[90:].argmax(1), data.labels["train"][rows].repeat(5))
-    assert few.name != semisupervised.few_labels(data, rows + 3, 3, 0.25).name
+    assert few.name != classes.few_labels(data, rows + 3, 3, 0.25).name
     with pytest.raises(ValueError, match=r"share = 1\.5"):
-        semisupervised.few_labels(data, rows, 3, 1.5)
+        classes.few_labels(data, rows, 3, 1.5)
 
 
 def test_d_learns_classes_from_few_labels():
     data = pictures()
-    few = semisupervised.few_labels(data, semisupervised.draw_labels(data.labels["train"], 6, 3, 0), 3, 0.2)
+    few = classes.few_labels(data, semisupervised.draw_labels(data.labels["train"], 6, 3, 0), 3, 0.2)
     recipe = tiny(epochs=30, keep_input=1.0, keep_hidden=1.0)
     (run,) = training.train(recipe, few, device="cpu", show_progress=False)
     assert run.sample(5).shape == (5, 12)  # G is told no label
     untrained = training.start(recipe, few, 0).discriminator
-    assert semisupervised.error(run.discriminator, data.test, data.labels["test"]) < 5
-    assert semisupervised.error(untrained, data.test, data.labels["test"]) > 30
+    assert classes.error(run.discriminator, data.test, data.labels["test"]) < 5
+    assert classes.error(untrained, data.test, data.labels["test"]) > 30
 
 
 def test_recipes_that_do_not_fit_are_refused():

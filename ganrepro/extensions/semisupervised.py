@@ -1,12 +1,11 @@
 """Section 7, extension 4: a classifier from few labels, where pictures are many.
 
-Two forms. Features that a net learned without any label, under a linear classifier; and a D that has an output for each
-class, trained on labelled and unlabelled rows by the same step (Salimans et al., 2016; Odena, 2016).
+Features that a net learned without any label, under a linear classifier. The other form, a D that has an output for
+each class, is in classes.py.
 """
 
 from __future__ import annotations
 
-import dataclasses
 import math
 import warnings
 from collections.abc import Callable, Mapping, Sequence
@@ -20,17 +19,16 @@ from numpy.typing import NDArray
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV, StratifiedShuffleSplit
-from sklearn.neural_network import MLPClassifier
+from sklearn.neural_network import MLPClassifier, MLPRegressor
 from torch import Tensor, nn
-from torch.nn.functional import one_hot
 
 from ganrepro.datasets import Dataset
 from ganrepro.parameters import ParameterError
-from ganrepro.recipes import Layer, Recipe
 
 Features = Callable[[Tensor], Tensor]  # (n, d) in data space -> (n, f), row by row
 Fit = Callable[[NDArray[Any], NDArray[Any], int], Any]  # rows, labels, seed -> a classifier with `predict`
 PENALTIES = (1e-3, 1e-2, 1e-1, 1.0, 10.0)  # scikit-learn's C, the inverse strength of the L2 penalty
+COUNTS = (100, 300, 1000, 3000)  # labels
 HELD_OUT = 100  # labelled examples that a penalty is judged on, at least
 BLOCK = 5000  # rows that go through a net at a time
 
@@ -56,6 +54,17 @@ def count_classes(data: Dataset) -> int:
 def _span(labels: set[int]) -> str:
     listed = sorted(labels)
     return ", ".join(map(str, listed)) if len(listed) <= 10 else f"{listed[0]} to {listed[-1]}"
+
+
+def label_counts(labels: Tensor, classes: int, asked: int = 0) -> list[int]:
+    """How many labels to draw of labels (N,): the number asked for; where that is 0, those of COUNTS that can be drawn.
+
+    Raises ParameterError for a number that cannot be drawn, as `draw_labels` does.
+    """
+    if asked:
+        return [len(draw_labels(labels, asked, classes, 0))]
+    rarest = int(torch.bincount(labels, minlength=classes).min())
+    return [n for n in COUNTS if 2 * classes <= n <= rarest * classes] or [2 * classes]
 
 
 def draw_labels(labels: Tensor, n: int, classes: int, seed: int) -> Tensor:
@@ -92,6 +101,24 @@ def hidden(net: nn.Module, x: Tensor) -> list[Tensor]:
 def hidden_layers(net: nn.Module, *chosen: int) -> Features:
     """The activations of the chosen hidden layers (from 1) of a D, side by side."""
     return lambda x: torch.cat([hidden(net, x)[i - 1] for i in chosen], 1)
+
+
+def regressor_layers(net: MLPRegressor) -> Features:
+    """The hidden rectified linear units of an inference net, side by side: all of its layers but the one that gives z.
+
+    Raises ValueError for a net with other units.
+    """
+    if net.activation != "relu":
+        raise ValueError(f"the inference net has {net.activation!r} units; expected 'relu'")
+    weights = [tuple(torch.tensor(a).float() for a in pair) for pair in zip(net.coefs_, net.intercepts_, strict=True)]
+
+    def features(x: Tensor) -> Tensor:
+        found = [x]
+        for w, b in weights[:-1]:
+            found.append(torch.relu(found[-1] @ w + b))
+        return torch.cat(found[1:], 1)
+
+    return features
 
 
 def scaled(features: Features, unlabelled: Tensor) -> Features:
@@ -162,39 +189,9 @@ def sweep(
     return pd.DataFrame(rows, columns=["method", "labels", "draw", "error"])
 
 
-def with_classes(recipe: Recipe, classes: int) -> Recipe:
-    """The recipe with a D that has an output l_k for each class, and the logit log sum_k exp l_k; it starts at 1/2."""
-    *before, last = recipe.discriminator
-    assert isinstance(last, Layer)
-    outputs = dataclasses.replace(last, units=classes, bias=-math.log(classes))
-    return recipe.replace(discriminator=(*before, outputs), classes=classes)
-
-
-def few_labels(
-    data: Dataset, rows: Tensor, classes: int, share: float = 0.1, unlabelled: int | None = None
-) -> Dataset:  # fmt: skip
-    """The data as a D with classes reads them: the training examples without a label (None: all of them), and behind
-    them `rows` of `train` with theirs, each repeated alike, so that about this share of all rows is labelled.
-
-    Raises ValueError for a share outside (0, 1). The name tells the rows apart, for records and checkpoints.
-    """
-    if not 0 < share < 1:
-        raise ValueError(f"share = {share!r}; it must lie in (0, 1)")
-    labels, x = data.labels["train"], data.training[:unlabelled]
-    assert labels is not None
-    copies = max(1, round(share / (1 - share) * len(x) / len(rows)))
-    known = one_hot(labels[rows], classes).float().repeat(copies, 1)
-    return dataclasses.replace(
-        data,
-        name=f"{data.name}-{len(rows)}-labels-{int(rows.sum())}",
-        train=torch.cat([x, data.train[rows].repeat(copies, 1)]),
-        conditions=torch.cat([torch.zeros(len(x), classes), known]),
-        unlabeled=None, folds=None, labels=data.labels | {"train": None},
-    )  # fmt: skip
-
-
-@torch.no_grad()
-def error(discriminator: nn.Module, x: Tensor, labels: Tensor) -> float:
-    """% of x (n, d) whose largest class output of D is not their label (n,)."""
-    found = torch.cat([discriminator(block).argmax(-1).cpu() for block in x.split(BLOCK)])
-    return 100 * float((found != labels).float().mean())
+def paired(found: pd.DataFrame, method: str, other: str, n: int) -> NDArray[np.float64]:
+    """(draws,) what a method's error is above another's in percentage points, draw by draw, at n labels: below 0 it is
+    better. Only draws that both had."""
+    at = found[found.labels == n].pivot(index="draw", columns="method", values="error")
+    both = at[[method, other]].dropna()
+    return (both[method] - both[other]).to_numpy()
