@@ -27,7 +27,7 @@ from ganrepro.parameters import ParameterError
 
 Features = Callable[[Tensor], Tensor]  # (n, d) in data space -> (n, f), row by row
 Fit = Callable[[NDArray[Any], NDArray[Any], int], Any]  # rows, labels, seed -> a classifier with `predict`
-PENALTIES = (1e-3, 1e-2, 1e-1, 1.0, 10.0)  # scikit-learn's C, the inverse strength of the L2 penalty
+PENALTIES = (1e-3, 1e-2, 1e-1, 1.0)  # scikit-learn's C, the inverse strength of the L2 penalty
 COUNTS = (100, 300, 1000, 3000)  # labels
 HELD_OUT = 100  # labelled examples that a penalty is judged on, at least
 BLOCK = 5000  # rows that go through a net at a time
@@ -191,7 +191,7 @@ def sweep(
 
 def paired(found: pd.DataFrame, method: str, other: str, n: int) -> NDArray[np.float64]:
     """(draws,) what a method's error is above another's in percentage points, draw by draw, at n labels: below 0 it is
-    better. Only draws that both had."""
+    better. Only draws that both had, which may be none."""
     at = found[found.labels == n].pivot(index="draw", columns="method", values="error")
-    both = at[[method, other]].dropna()
-    return (both[method] - both[other]).to_numpy()
+    both = at.reindex(columns=[method, other]).dropna()
+    return (both.iloc[:, 0] - both.iloc[:, 1]).to_numpy()
