@@ -122,7 +122,7 @@ def step(
 ) -> Tensor:
     """A step of G, and of D one on each minibatch (n, d), in place. Returns (4,): d_loss, g_loss, D(x), D(G(z)).
 
-    With conditions, a minibatch is x‖c (n, d + c).
+    With conditions, a minibatch is x‖c (n, d + c); with classes it ends in one-hot labels, zeros where there is none.
     With R stacked players, minibatches and draws, it moves each of them: then it takes (R, n, d) and returns (4, R).
     Depends on its arguments alone, changes `g` and `d` alone, and never reads a number back to the host.
     "simultaneous" (the authors' code): both players move from one minibatch, z and set of dropout masks.
@@ -133,8 +133,11 @@ def step(
         x, given = conditions.split(recipe, batch, draw_d.observed)
         x_fake, n = g(draw_d.z, *given), x.shape[-2]
         judged = torch.cat([x, x_fake.detach()], -2).requires_grad_(simultaneous)
-        l_real, l_fake = d(conditions.show(recipe, judged, given), draw_d.masks).split(n, -1)
+        answers = d(conditions.show(recipe, judged, given), draw_d.masks)
+        l_real, l_fake = game.logit(recipe.classes, answers).split(n, -1)
         d_loss = game.discriminator_loss(l_real, l_fake, recipe.d_loss_scale, recipe.d_margin)
+        if recipe.classes:  # on data alone: what reaches the samples is still the game's
+            d_loss = d_loss + game.label_loss(answers.narrow(-2, 0, n), batch[..., recipe.dim :])
         if simultaneous:
             *d_gradients, slope = d.gradients(d_loss, judged)
         else:
@@ -150,7 +153,8 @@ def step(
     for draw_g in draws[len(batches) :]:  # Algorithm 1, line 7; none where both have moved
         _, given = conditions.split(recipe, batches[-1], draw_g.observed)
         x_fake = conditions.show(recipe, g(draw_g.z, *given), given)
-        g_loss = game.generator_loss(d(x_fake, draw_g.masks), recipe.objective, recipe.g_margin)
+        l_fake = game.logit(recipe.classes, d(x_fake, draw_g.masks))
+        g_loss = game.generator_loss(l_fake, recipe.objective, recipe.g_margin)
         descend_(recipe, g, g.gradients(g_loss), rates)
     return torch.stack([d_loss.detach(), g_loss.detach(), *confidences])
 

@@ -52,7 +52,12 @@ def complete(x: Tensor, c: Tensor) -> Tensor:
 
 
 def split(recipe: Recipe, batch: Tensor, masks: tuple[Tensor, ...]) -> tuple[Tensor, tuple[Tensor, ...]]:
-    """A minibatch's pixels (..., n, d), and what G is given with z: nothing, c, or the observed part under its mask."""
+    """A minibatch's pixels (..., n, d), and what G is given with z: nothing, c, or the observed part under its mask.
+
+    A label is shown to neither player.
+    """
+    if recipe.classes:
+        return batch[..., : recipe.dim], ()
     if recipe.condition:
         x, c = batch.split([recipe.dim, recipe.condition], -1)
         return x, (c,)

@@ -16,6 +16,23 @@ def value(l_real: Tensor, l_fake: Tensor) -> Tensor:
     return -(softplus(-l_real).mean(-1) + softplus(l_fake).mean(-1))
 
 
+def logit(classes: int | None, answers: Tensor) -> Tensor:
+    """The logit of D(x) (..., n), from D's answers: themselves; of K outputs l_k (..., n, K) log sum_k exp l_k.
+
+    Then D(x) = Z / (Z + 1) with Z = sum_k exp l_k: the class K + 1, "sample", has the output 0 (Salimans et al., 2016).
+    """
+    return answers.logsumexp(-1) if classes else answers
+
+
+def label_loss(answers: Tensor, labels: Tensor) -> Tensor:
+    """Cross-entropy of D's outputs (..., n, K) against one-hot labels (..., n, K): the mean over labelled rows.
+
+    A row of zeros has no label. 0 where no row has one.
+    """
+    surprise = -(labels * answers.log_softmax(-1)).sum((-1, -2))
+    return surprise / labels.sum((-1, -2)).clamp(min=1)
+
+
 def counted(losses: Tensor, logits: Tensor, margin: float | None) -> Tensor:
     """The losses where sigmoid(logits) < 1/2 + margin, and 0 elsewhere: what a player already has counts no more.
 

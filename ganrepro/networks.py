@@ -106,7 +106,7 @@ class Generator(nn.Module):
 
 
 class Discriminator(nn.Module):
-    """The logit of D(x; theta_d)."""
+    """The logit of D(x; theta_d), or with classes what it is made of."""
 
     def __init__(self, recipe: Recipe, rng: torch.Generator) -> None:
         super().__init__()
@@ -114,11 +114,13 @@ class Discriminator(nn.Module):
         self.recipe = recipe
 
     def forward(self, x: Tensor, masks: tuple[Tensor, ...] = ()) -> Tensor:
-        """x (..., n, d_inputs) -> logits (..., n). masks: a factor for each layer's input, as `draw_masks` makes them;
-        none at evaluation."""
+        """x (..., n, d_inputs) -> logits (..., n); with K classes the outputs (..., n, K) that `game.logit` takes.
+
+        masks: a factor for each layer's input, as `draw_masks` makes them; none at evaluation.
+        """
         for i, layer in enumerate(self.layers):
             x = layer(x * masks[i] if masks else x)
-        return x.squeeze(-1)
+        return x if self.recipe.classes else x.squeeze(-1)
 
 
 def draw_masks(recipe: Recipe, n: int, rng: torch.Generator, dtype: torch.dtype = torch.float32) -> tuple[Tensor, ...]:

@@ -15,10 +15,6 @@ from typing import Any, Literal, Self
 from ganrepro import layers
 from ganrepro.layers import AnyLayer, Layer
 
-LATER = (
-    "contrast", "second_stage", "products", "condition", "subsets",
-    "mixture", "optimizer", "d_learning_rate", "k_schedule", "g_moves", "d_margin", "g_margin",
-)  # fmt: skip  # fields that older records lack
 QUICK_STEPS = 500
 QUICK_IRANGE = 0.02
 
@@ -63,6 +59,7 @@ class Recipe:
     second_stage: SecondStage | None = None  # C: tfd only
     condition: int | None = None  # P: section 7, 1: numbers that each example carries, given to both players
     subsets: bool | None = None  # P: section 7, 3: G completes what a random mask leaves open (conditions.py)
+    classes: int | None = None  # P: section 7, 4: D's outputs, a logit a class; each row carries its label, or zeros
     products: Literal["tf32", "bfloat16"] | None = None  # ours: float32 products from rounded numbers, faster ones
     mixture: int | None = None  # ours: z begins with a one-hot choice among so many, so that G learns a mixture's means
     optimizer: Literal["adam"] | None = None  # ours: Kingma and Ba (2015), beta_1 being the momentum; None: momentum
@@ -88,11 +85,12 @@ class Recipe:
             found = getattr(self, field)
             if type(found) is not int or found < 1:
                 raise ValueError(f"recipe {self.name}: {field} = {found!r}; it must be an int of at least 1")
-        for field, found in (("condition", self.condition), ("subsets", self.subsets)):
+        for field in ("condition", "subsets", "classes"):
+            found = getattr(self, field)
             if found is not None and (found is False or type(found) not in (int, bool) or found < 1):
                 raise ValueError(f"recipe {self.name}: {field} = {found!r}; leave it None where there is none")
-        if self.told and (self.second_stage or (self.condition and self.subsets)):
-            raise ValueError(f"recipe {self.name}: choose one of condition, subsets and second_stage")
+        if sum(map(bool, (self.condition, self.subsets, self.classes, self.second_stage))) > 1:
+            raise ValueError(f"recipe {self.name}: choose one of condition, subsets, classes and second_stage")
         for field in ("keep_input", "keep_hidden"):
             if not 0 < (found := getattr(self, field)) <= 1:
                 raise ValueError(f"recipe {self.name}: {field} = {found!r}; it must lie in (0, 1]")
@@ -134,6 +132,11 @@ class Recipe:
                 f"recipe {self.name}: G's last layer has {self.generator[-1].units} units, a sample of shape "
                 f"{self.shape} has {self.dim} numbers"
             )
+        if self.discriminator[-1].units != (self.classes or 1):
+            raise ValueError(
+                f"recipe {self.name}: D's last layer has {self.discriminator[-1].units} units, and needs "
+                + (f"one for each of {self.classes} classes" if self.classes else "one; with more, say classes")
+            )
         for player, inputs, own in (("G", self.g_inputs, self.generator), ("D", self.d_inputs, self.discriminator)):
             before = [inputs] + [layer.units for layer in own]
             for i, (units, layer) in enumerate(zip(before, own, strict=False)):
@@ -167,6 +170,11 @@ class Recipe:
     def told(self) -> int:
         """Numbers that D is shown besides a sample: its condition, or the mask of what is observed."""
         return self.dim if self.subsets else self.condition or 0
+
+    @property
+    def carried(self) -> int:
+        """Numbers that each training row carries behind its pixels: its condition, or its label."""
+        return self.condition or self.classes or 0
 
     @property
     def g_inputs(self) -> int:
@@ -218,10 +226,10 @@ class Recipe:
     def to_dict(self) -> dict[str, object]:
         """Plain JSON-ready values, for records and checkpoints.
 
-        Fields that came later are left out where they are None: what was made before them still agrees.
+        What is None is left out, but for the first of such fields: what was made before the others still agrees.
         """
         values = dataclasses.asdict(self)
-        return {k: v for k, v in values.items() if v is not None or k not in LATER}
+        return {k: v for k, v in values.items() if v is not None or k == "max_col_norm"}
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> Self:

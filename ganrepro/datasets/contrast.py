@@ -44,9 +44,9 @@ def _normalised(data: Dataset, recipe: Recipe) -> Dataset:
 
 
 def _conditioned(data: Dataset, recipe: Recipe) -> Dataset:
-    if recipe.condition is None:
+    if not recipe.carried:
         return data
-    wanted, labels = (len(data.training), recipe.condition), data.labels["train"]
+    wanted, labels = (len(data.training), recipe.carried), data.labels["train"]
     if data.conditions is not None:
         if data.conditions.shape != wanted:
             raise ValueError(f"data set {data.name} has conditions of shape {tuple(data.conditions.shape)}, recipe "
@@ -55,10 +55,10 @@ def _conditioned(data: Dataset, recipe: Recipe) -> Dataset:
     if labels is None or data.unlabeled is not None:
         raise ValueError(f"data set {data.name} has no labels of its training examples, which recipe {recipe.name} "
                          "takes as conditions; give it `conditions`, or take a recipe without")
-    if int(labels.min()) < 0 or int(labels.max()) >= recipe.condition:
+    if int(labels.min()) < 0 or int(labels.max()) >= recipe.carried:
         raise ValueError(f"data set {data.name} has labels {int(labels.min())} to {int(labels.max())}, recipe "
-                         f"{recipe.name} takes 0 to {recipe.condition - 1}")
-    return replace(data, conditions=one_hot(labels, recipe.condition).float())
+                         f"{recipe.name} takes 0 to {recipe.carried - 1}")
+    return replace(data, conditions=one_hot(labels, recipe.carried).float())
 
 
 def normalise(x: Tensor, norm: float) -> Tensor:

@@ -1,0 +1,197 @@
+"""Section 7, extension 4: a classifier from few labels, where pictures are many.
+
+Features that a net learned without any label, under a linear classifier. The other form, a D that has an output for
+each class, is in classes.py.
+"""
+
+from __future__ import annotations
+
+import math
+import warnings
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+from numpy.typing import NDArray
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import GridSearchCV, StratifiedShuffleSplit
+from sklearn.neural_network import MLPClassifier, MLPRegressor
+from torch import Tensor, nn
+
+from ganrepro.datasets import Dataset
+from ganrepro.parameters import ParameterError
+
+Features = Callable[[Tensor], Tensor]  # (n, d) in data space -> (n, f), row by row
+Fit = Callable[[NDArray[Any], NDArray[Any], int], Any]  # rows, labels, seed -> a classifier with `predict`
+PENALTIES = (1e-3, 1e-2, 1e-1, 1.0)  # scikit-learn's C, the inverse strength of the L2 penalty
+COUNTS = (100, 300, 1000, 3000)  # labels
+HELD_OUT = 100  # labelled examples that a penalty is judged on, at least
+BLOCK = 5000  # rows that go through a net at a time
+
+
+def count_classes(data: Dataset) -> int:
+    """K: the labels are 0 to K - 1. Raises ParameterError, naming the data set, where a classifier cannot be judged:
+    no labels, fewer than two classes, a label below 0, or a class in test that train lacks."""
+    train, test = data.labels["train"], data.labels["test"]
+    if train is None or test is None:
+        raise ParameterError(f"dataset = {data.name!r} has no labels; choose one that has, such as mnist or digits")
+    known = set(train.tolist())
+    if new := set(test.tolist()) - known:
+        raise ParameterError(
+            f"dataset = {data.name!r} has {len(new)} classes in test ({_span(new)}) of which train has no example: "
+            "a classifier cannot know them; choose a data set whose classes are in both"
+        )
+    if min(known) < 0 or known != set(range(len(known))) or len(known) < 2:
+        raise ParameterError(f"dataset = {data.name!r} has the training labels {_span(known)}; they must be 0 to K - 1 "
+                             "with K at least 2, and an example of each")  # fmt: skip
+    return len(known)
+
+
+def _span(labels: set[int]) -> str:
+    listed = sorted(labels)
+    return ", ".join(map(str, listed)) if len(listed) <= 10 else f"{listed[0]} to {listed[-1]}"
+
+
+def label_counts(labels: Tensor, classes: int, asked: int = 0) -> list[int]:
+    """How many labels to draw of labels (N,): the number asked for; where that is 0, those of COUNTS that can be drawn.
+
+    Raises ParameterError for a number that cannot be drawn, as `draw_labels` does.
+    """
+    if asked:
+        return [len(draw_labels(labels, asked, classes, 0))]
+    rarest = int(torch.bincount(labels, minlength=classes).min())
+    return [n for n in COUNTS if 2 * classes <= n <= rarest * classes] or [2 * classes]
+
+
+def draw_labels(labels: Tensor, n: int, classes: int, seed: int) -> Tensor:
+    """(n,) int64: the rows of one random label draw from labels (N,), as many of each class as can be.
+
+    Where n is no multiple of the number of classes, the classes that get one more are drawn too.
+    Raises ParameterError for fewer than two of each class, for more than there are, and for a label that is no class.
+    """
+    if int(labels.min()) < 0 or int(labels.max()) >= classes:
+        raise ParameterError(f"labels lie in {int(labels.min())} to {int(labels.max())}; {classes} classes are 0 to "
+                             f"{classes - 1}")  # fmt: skip
+    rarest = int(torch.bincount(labels, minlength=classes).min())
+    if type(n) is not int or not 2 * classes <= n <= rarest * classes:
+        raise ParameterError(
+            f"labels = {n!r}; choose {2 * classes} to {rarest * classes}: two or more of each of {classes} classes, "
+            f"and there are {len(labels)} examples, {rarest} of the rarest class"
+        )
+    rng = np.random.default_rng([seed, n])
+    quota = np.full(classes, n // classes) + (rng.permutation(classes) < n % classes)
+    found = [rng.choice(np.flatnonzero(labels.numpy() == k), quota[k], replace=False) for k in range(classes)]
+    return torch.from_numpy(rng.permutation(np.concatenate(found)))
+
+
+@torch.no_grad()
+def hidden(net: nn.Module, x: Tensor) -> list[Tensor]:
+    """What each hidden layer of a D makes of x (n, d): a list of (n, units) float32, without dropout."""
+    found = []
+    for layer in list(net.layers)[:-1]:  # type: ignore[arg-type]
+        x = torch.cat([layer(block) for block in x.split(BLOCK)])
+        found.append(x)
+    return found
+
+
+def hidden_layers(net: nn.Module, *chosen: int) -> Features:
+    """The activations of the chosen hidden layers (from 1) of a D, side by side."""
+    return lambda x: torch.cat([hidden(net, x)[i - 1] for i in chosen], 1)
+
+
+def regressor_layers(net: MLPRegressor) -> Features:
+    """The hidden rectified linear units of an inference net, side by side: all of its layers but the one that gives z.
+
+    Raises ValueError for a net with other units.
+    """
+    if net.activation != "relu":
+        raise ValueError(f"the inference net has {net.activation!r} units; expected 'relu'")
+    weights = [tuple(torch.tensor(a).float() for a in pair) for pair in zip(net.coefs_, net.intercepts_, strict=True)]
+
+    def features(x: Tensor) -> Tensor:
+        found = [x]
+        for w, b in weights[:-1]:
+            found.append(torch.relu(found[-1] @ w + b))
+        return torch.cat(found[1:], 1)
+
+    return features
+
+
+def scaled(features: Features, unlabelled: Tensor) -> Features:
+    """The features less their mean, over one number: the mean of their standard deviations, on unlabelled (n, d).
+
+    One number for all, so that what varies more keeps its weight: pixels that are nearly constant are not blown up.
+    """
+    seen = features(unlabelled)
+    mean, spread = seen.mean(0), seen.std(0).mean().clamp(min=1e-12)
+    return lambda x: (features(x) - mean) / spread
+
+
+def linear(x: NDArray[Any], y: NDArray[Any], seed: int) -> GridSearchCV:
+    """Multinomial logistic regression on features x (n, f) and labels y (n,).
+
+    The L2 penalty is the one with the fewest errors on a random fifth of these n examples; where that fifth is fewer
+    than HELD_OUT examples, on several such fifths. Then all n train it. Nothing else is looked at.
+    """
+    fifth = max(len(np.unique(y)), round(len(y) / 5))
+    folds = StratifiedShuffleSplit(math.ceil(HELD_OUT / fifth), test_size=fifth, random_state=seed)
+    search = GridSearchCV(LogisticRegression(max_iter=300, tol=1e-3), {"C": PENALTIES}, cv=folds)
+    with warnings.catch_warnings():  # at the weakest penalty the steps may run out, far beyond the best one
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        return search.fit(x, y)
+
+
+def width_like(parameters: int, inputs: int, classes: int) -> int:
+    """h such that a net inputs -> h -> h -> classes has as many parameters as asked for, to within one unit's."""
+    b = inputs + classes + 2  # h² + (inputs + 1 + 1 + classes) h + classes = parameters
+    return max(1, round((-b + math.sqrt(b * b + 4 * (parameters - classes))) / 2))
+
+
+def perceptron(width: int) -> Fit:
+    """A supervised net with two hidden layers of `width` ReLUs, trained by Adam until its loss stands still."""
+
+    def fit(x: NDArray[Any], y: NDArray[Any], seed: int) -> MLPClassifier:
+        return MLPClassifier((width, width), tol=1e-2, max_iter=200, random_state=seed).fit(x, y)
+
+    return fit
+
+
+@dataclass(frozen=True)
+class Method:
+    """A way to classify: features of a row, and what is fitted to those of the labelled rows; up to `most` labels."""
+
+    features: Features
+    fit: Fit = linear
+    most: int | None = None
+
+
+def sweep(
+    methods: Mapping[str, Method], data: Dataset, counts: Sequence[int], draws: int, n_test: int
+) -> pd.DataFrame:  # fmt: skip
+    """Test errors: columns method, labels, draw, error in % of the first n_test test examples.
+
+    Draw r of n labels is the same rows for every method, so that differences over draws are paired.
+    """
+    labels, rows = data.labels["train"], []
+    assert labels is not None
+    chosen = {(n, r): draw_labels(labels, n, count_classes(data), r) for n in counts for r in range(draws)}
+    test, truth = data.test[:n_test], data.labels["test"][:n_test].numpy()  # type: ignore[index]
+    for name, method in methods.items():
+        judged = method.features(test).numpy()
+        for (n, r), few in chosen.items():
+            if method.most is None or n <= method.most:
+                fitted = method.fit(method.features(data.train[few]).numpy(), labels[few].numpy(), r)
+                rows.append([name, n, r, 100 * float(np.mean(fitted.predict(judged) != truth))])
+    return pd.DataFrame(rows, columns=["method", "labels", "draw", "error"])
+
+
+def paired(found: pd.DataFrame, method: str, other: str, n: int) -> NDArray[np.float64]:
+    """(draws,) what a method's error is above another's in percentage points, draw by draw, at n labels: below 0 it is
+    better. Only draws that both had, which may be none."""
+    at = found[found.labels == n].pivot(index="draw", columns="method", values="error")
+    both = at.reindex(columns=[method, other]).dropna()
+    return (both.iloc[:, 0] - both.iloc[:, 1]).to_numpy()
