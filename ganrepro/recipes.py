@@ -115,6 +115,11 @@ def _conditional(name: str, shape: tuple[int, int, int]) -> Recipe:
     return _mnist(name, shape).replace(condition=10)
 
 
+def _attributes(name: str, shape: tuple[int, int, int]) -> Recipe:
+    """Section 7, 1: as `_conditional`, both players told two attributes more (extensions/attributes.py)."""
+    return _mnist(name, shape).replace(condition=12)
+
+
 def _subsets(name: str, shape: tuple[int, int, int]) -> Recipe:
     """Section 7, 3: the MNIST recipe, G told a random part of the picture, which it completes."""
     return _mnist(name, shape).replace(subsets=True)
@@ -122,7 +127,7 @@ def _subsets(name: str, shape: tuple[int, int, int]) -> Recipe:
 
 _BUILD = {
     "mnist": _mnist, "tfd": _tfd, "cifar10-fc": _cifar10_fc, "cifar10-conv": _cifar10_conv, "toy": _toy,
-    "conditional": _conditional, "subsets": _subsets,
+    "conditional": _conditional, "attributes": _attributes, "subsets": _subsets,
 }  # fmt: skip
 OWN = "own"
 _OWN = {
@@ -130,7 +135,8 @@ _OWN = {
     "gaussian1d": "toy", "ring": "toy", "grid": "toy",
 }  # fmt: skip
 _MADE_FOR = {  # others are named as their data set
-    "cifar10-fc": "cifar10", "cifar10-conv": "cifar10", "conditional": "mnist", "subsets": "mnist",
+    "cifar10-fc": "cifar10", "cifar10-conv": "cifar10", "conditional": "mnist",
+    "attributes": "mnist", "subsets": "mnist",
 }  # fmt: skip
 
 RECIPES: dict[str, Recipe] = {
@@ -140,6 +146,7 @@ RECIPES: dict[str, Recipe] = {
     "cifar10-conv": _cifar10_conv("cifar10-conv", (3, 32, 32)),
     "toy": _toy("toy", (1, 1, 2)),
     "conditional": _conditional("conditional", (1, 28, 28)),
+    "attributes": _attributes("attributes", (1, 28, 28)),
     "subsets": _subsets("subsets", (1, 28, 28)),
 }
 
