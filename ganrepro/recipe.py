@@ -15,7 +15,7 @@ from typing import Any, Literal, Self
 from ganrepro import layers
 from ganrepro.layers import AnyLayer, Layer
 
-LATER = ("contrast", "second_stage", "products", "condition", "subsets")  # fields that older records lack
+LATER = ("contrast", "second_stage", "products", "condition", "subsets", "loudness")  # fields that older records lack
 QUICK_STEPS = 500
 QUICK_IRANGE = 0.02
 
@@ -59,6 +59,7 @@ class Recipe:
     contrast: float | None = None  # C: cifar10 only: each picture less its mean, at this L2 norm (datasets/contrast.py)
     second_stage: SecondStage | None = None  # C: tfd only
     condition: int | None = None  # P: section 7, 1: numbers that each example carries, given to both players
+    loudness: float | None = None  # ours: both nets read a condition multiplied by it; None is 1
     subsets: bool | None = None  # P: section 7, 3: G completes what a random mask leaves open (conditions.py)
     products: Literal["tf32", "bfloat16"] | None = None  # ours: float32 products from rounded numbers, faster ones
 
@@ -80,6 +81,8 @@ class Recipe:
         for field, found in (("condition", self.condition), ("subsets", self.subsets)):
             if found is not None and (found is False or type(found) not in (int, bool) or found < 1):
                 raise ValueError(f"recipe {self.name}: {field} = {found!r}; leave it None where there is none")
+        if (loud := self.loudness) is not None and not (self.condition and 0 < loud < math.inf):
+            raise ValueError(f"recipe {self.name}: loudness = {loud!r}; above 0 and with a condition, else None")
         if self.told and (self.second_stage or (self.condition and self.subsets)):
             raise ValueError(f"recipe {self.name}: choose one of condition, subsets and second_stage")
         for field in ("keep_input", "keep_hidden"):

@@ -18,6 +18,7 @@ from ganrepro.recipes import Recipe, for_dataset
 NAMES, UNITS = ("slant", "thickness"), ("degrees", "pixels")
 FURTHEST = 3.0  # standard deviations: a blot would else be told as seven
 BLOCK = 2000
+EMPTY = 1e-6  # less ink than any picture has
 
 
 def measure(x: Tensor, shape: tuple[int, int, int]) -> Tensor:
@@ -31,17 +32,40 @@ def measure(x: Tensor, shape: tuple[int, int, int]) -> Tensor:
 
 
 def _measure(x: Tensor, shape: tuple[int, int, int]) -> Tensor:
-    c, h, w = shape
-    ink = x.view(-1, c, h, w).mean(1)
-    row, column = torch.meshgrid(torch.arange(h) - (h - 1) / 2, torch.arange(w) - (w - 1) / 2, indexing="ij")
-    weights = torch.stack([torch.ones(h, w), row, column, row * row, row * column], -1)
-    total, *moments = (ink.flatten(1) @ weights.view(h * w, 5)).T
-    r, k, rr, rk = (m / total.clamp(min=1e-6) for m in moments)
-    slant = torch.rad2deg(torch.atan2(r * k - rk, (rr - r * r).clamp(min=1e-6)))
+    ink = _ink(x, shape)
+    total, _, _, slope = _moments(ink)
     framed = pad(ink, (1, 1, 1, 1))
     down, right = framed.diff(dim=1)[:, :, :-1], framed.diff(dim=2)[:, :-1]
     edge = torch.hypot(down, right).sum((1, 2))
-    return torch.stack([slant, 2 * total / edge.clamp(min=1e-6)], 1)
+    return torch.stack([torch.rad2deg(torch.atan(-slope)), 2 * total / edge.clamp(min=EMPTY)], 1)
+
+
+def deskew(x: Tensor, shape: tuple[int, int, int]) -> Tensor:
+    """(n, h w) float32: the pictures (n, d), grey, their ink centred and upright: each row moved until slant is 0."""
+    return torch.cat([_deskew(_ink(block, shape)) for block in x.split(BLOCK)])
+
+
+def _deskew(ink: Tensor) -> Tensor:
+    _, r, k, slope = _moments(ink)
+    one, zero, (n, h, w) = torch.ones(len(ink)), torch.zeros(len(ink)), ink.shape
+    source = torch.stack([one, slope * h / w, 2 * k / w, zero, one, 2 * r / h], 1).view(n, 2, 3)
+    places = torch.nn.functional.affine_grid(source, [n, 1, h, w], align_corners=False)
+    return torch.nn.functional.grid_sample(ink[:, None], places, align_corners=False).flatten(1)
+
+
+def _ink(x: Tensor, shape: tuple[int, int, int]) -> Tensor:
+    """(n, h, w): the mean over channels."""
+    return x.view(-1, *shape).mean(1)
+
+
+def _moments(ink: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """The ink, its mean row and column from the middle, and how many columns it moves a row, each (n,)."""
+    n, h, w = ink.shape
+    row, column = torch.meshgrid(torch.arange(h) - (h - 1) / 2, torch.arange(w) - (w - 1) / 2, indexing="ij")
+    weights = torch.stack([torch.ones(h, w), row, column, row * row, row * column], -1)
+    total, *sums = (ink.flatten(1) @ weights.view(h * w, 5)).T
+    r, k, rr, rk = (m / total.clamp(min=EMPTY) for m in sums)
+    return total, r, k, (rk - r * k) / (rr - r * r).clamp(min=EMPTY)
 
 
 @dataclass(frozen=True)
@@ -107,3 +131,21 @@ def conditioned(data: Dataset, scale: Scale | None = None) -> Dataset:
 def recipe(data: Dataset, scale: Scale) -> Recipe:
     """The MNIST recipe whose players are told what `conditioned` gives."""
     return for_dataset(data.name, data.shape, "attributes").replace(condition=scale.classes + len(NAMES))
+
+
+def obedience(asked: Tensor, shown: Tensor, labels: Tensor, scale: Scale) -> dict[str, Tensor]:
+    """How well samples show what they were asked for, for slant and thickness: three tensors (2,), float64.
+
+    asked, shown (n, 2): deviations told to G, and measured in what it made; labels (n,): the class asked for.
+    "r": their correlation; "r2": 1 - mean (shown - asked)^2 / var asked, 1 where each sample shows what it was asked
+    for, 0 for the mean picture of each class, below 0 for samples that vary of their own accord; "third": the share of
+    samples in the right third of their class, 1/3 by chance.
+    """
+    a, s = asked.double(), shown.double()
+    together = ((a - a.mean(0)) * (s - s.mean(0))).mean(0)
+    spread = a.std(0, correction=0) * s.std(0, correction=0)
+    return {
+        "r": together / spread.clamp(min=1e-12),
+        "r2": 1 - (s - a).square().mean(0) / a.var(0, correction=0).clamp(min=1e-12),
+        "third": (scale.third(asked, labels) == scale.third(shown, labels)).double().mean(0),
+    }
