@@ -64,9 +64,14 @@ def split(recipe: Recipe, batch: Tensor, masks: tuple[Tensor, ...]) -> tuple[Ten
     return batch, tuple(observe(mask, batch) for mask in masks)
 
 
+def voiced(recipe: Recipe, c: Tensor) -> Tensor:
+    """(..., c) what a net reads of what it is told: the same, or a condition at the recipe's loudness."""
+    return c if recipe.loudness is None else recipe.loudness * c
+
+
 def show(recipe: Recipe, judged: Tensor, given: tuple[Tensor, ...]) -> Tensor:
     """What D is shown: data and samples (..., 2 n, d) or samples alone (..., n, d), each with its condition or mask."""
     if not given:
         return judged
-    c = given[0][..., : recipe.told]
+    c = voiced(recipe, given[0][..., : recipe.told])
     return torch.cat([judged, c if c.shape[-2] == judged.shape[-2] else torch.cat([c, c], -2)], -1)

@@ -92,7 +92,7 @@ class Generator(nn.Module):
 
     def forward(self, z: Tensor, c: Tensor | None = None) -> Tensor:
         """z (..., z_dim), with conditions c (..., g_inputs - z_dim) beside it -> x (..., d), in data space."""
-        h = z if c is None else torch.cat([z, c], -1)
+        h = z if c is None else torch.cat([z, conditions.voiced(self.recipe, c)], -1)
         for layer in self.layers:
             h = layer(h)
         return conditions.complete(h, c) if self.recipe.subsets and c is not None else h

@@ -84,11 +84,11 @@ def by_hand(recipe, g, d, batch, draws, lr, momentum):
     """New parameters of both after one step from rest, by two separate gradients of the two losses."""
 
     def told(x, mask):
-        c = mask if recipe.subsets else batch[:, 12:]
+        c = mask if recipe.subsets else (recipe.loudness or 1) * batch[:, 12:]
         return torch.cat([x, c], 1)
 
     def generate(draw):
-        x, c = batch[:, :12], batch[:, 12:]
+        x, c = batch[:, :12], (recipe.loudness or 1) * batch[:, 12:]
         if recipe.subsets:
             (m,) = draw.observed
             return m * x + (1 - m) * layers(g, torch.cat([draw.z, m, m * x], 1))
@@ -123,7 +123,7 @@ def by_hand(recipe, g, d, batch, draws, lr, momentum):
 
 
 @pytest.mark.parametrize("update", ["simultaneous", "alternating"])
-@pytest.mark.parametrize("told", [{"condition": 3}, {"subsets": True}])
+@pytest.mark.parametrize("told", [{"condition": 3}, {"condition": 3, "loudness": 4.0}, {"subsets": True}])
 def test_a_step_is_that_of_two_plain_gradients(update, told):
     recipe = tiny(update=update, **told)
     g, d = networks.Generator(recipe, rng(1)).double(), networks.Discriminator(recipe, rng(2)).double()
@@ -219,6 +219,12 @@ def test_data_that_do_not_fit_are_refused():
 @pytest.mark.parametrize("bad", [{"condition": 0}, {"condition": -1}, {"condition": 2.0}, {"subsets": False}])
 def test_values_that_mean_nothing_are_refused(bad):
     with pytest.raises(ValueError, match="leave it None"):
+        tiny(**bad)
+
+
+@pytest.mark.parametrize("bad", [{"loudness": 5.0}, {"condition": 3, "loudness": 0.0}, {"loudness": 2.0, "subsets": True}])
+def test_a_loudness_is_that_of_a_condition(bad):
+    with pytest.raises(ValueError, match="loudness = .*above 0 and with a condition"):
         tiny(**bad)
 
 

@@ -55,7 +55,7 @@ def _conditioned(data: Dataset, recipe: Recipe) -> Dataset:
     if labels is None or data.unlabeled is not None:
         raise ValueError(f"data set {data.name} has no labels of its training examples, which recipe {recipe.name} "
                          "takes as conditions; give it `conditions`, or take a recipe without")
-    if int(labels.min()) < 0 or int(labels.max()) >= recipe.carried:
+    if int(labels.min()) < 0 or int(labels.max()) + 1 != recipe.carried:  # "attributes" takes no labels alone
         raise ValueError(f"data set {data.name} has labels {int(labels.min())} to {int(labels.max())}, recipe "
                          f"{recipe.name} takes 0 to {recipe.carried - 1}")
     return replace(data, conditions=one_hot(labels, recipe.carried).float())
