@@ -58,7 +58,9 @@ def measure(fills: Tensor, truth: Tensor) -> Distances:
     """The distances of fills (n, m, h) from the truth (n, h) and from each other."""
     s, x = fills.double(), truth.double()
     if s.ndim != 3 or x.shape != (s.shape[0], s.shape[2]):
-        raise ValueError(f"fills have shape {tuple(s.shape)} and the truth {tuple(x.shape)}; expected (n, m, h), (n, h)")
+        raise ValueError(
+            f"fills have shape {tuple(s.shape)} and the truth {tuple(x.shape)}; expected (n, m, h) and (n, h)"
+        )
     spread = (s - s.mean(1, keepdim=True)).square().sum((1, 2))  # the sum over pairs is m times it
     pairwise = 2 * spread / max(1, s.shape[1] - 1)
     return Distances((s - x[:, None]).square().sum(2).numpy(), pairwise.numpy(), s.shape[2])
