@@ -90,6 +90,7 @@ def read_mask(path: str | Path, shape: Shape) -> Tensor:
 def complete(generator: torch.nn.Module, x: Tensor, mask: Tensor, m: int = FILLS, seed: int = 0) -> Tensor:
     """(n, m, d) float32: pictures x (n, d) completed m times each, every time from fresh z; observed pixels as they
     are. mask (d,). Raises ValueError as `check_mask`, and where x does not fit."""
+    assert isinstance(generator, networks.Generator)
     recipe = generator.recipe
     mask = check_mask(mask, recipe.shape)
     if x.ndim != 2 or x.shape[1] != recipe.dim:
