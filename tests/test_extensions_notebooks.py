@@ -1,0 +1,35 @@
+"""The notebooks of section 7's extensions as their users run them: papermill from a shell, with other parameters."""
+
+import numpy as np
+import pandas as pd
+from test_notebooks import papermill, status, text
+
+
+def test_07_subsets_on_digits_with_a_mask_of_ones_own(tmp_path):
+    before = status()
+    mask = np.indices((8, 8)).sum(0) % 2
+    np.save(tmp_path / "mask.npy", mask)
+    rows = tmp_path / "rows.csv"
+    given = {"dataset": "digits", "n_seeds": "2", "n_pictures": "60", "mask": tmp_path / "mask.npy", "out": rows}
+    done, out = papermill(tmp_path, "07_subsets.ipynb", *(x for k, v in given.items() for x in ("-p", k, str(v))))
+    assert done.returncode == 0, done.stderr[-3000:]
+    found = pd.read_csv(rows)
+    assert set(found.profile) == {"quick"} and (found.n == 2).sum() >= 15  # errors over two seeds
+    nats = found[found.unit == "nats"]
+    assert len(nats) == 3 + 2 * 6 and nats.error.notna().all()
+    exact = found[found.claim.str.contains("changed")]
+    assert exact.measured.item() == 0 and bool(exact.holds.item())
+    assert "seed 1: " in text(out) and "made now from its weights" in text(out)
+    assert status() == before
+
+
+def test_07_subsets_refuses_masks_that_mean_nothing_before_any_work(tmp_path):
+    np.save(tmp_path / "small.npy", np.eye(5))
+    for given, message in (
+        ({"mask": tmp_path / "small.npy"}, "mask has shape (5, 5); expected (8, 8)"),
+        ({"top": 0, "left": 0, "height": 1, "width": 1}, "mask is empty"),
+    ):
+        parameters = {"dataset": "digits", **given}
+        done, _ = papermill(tmp_path, "07_subsets.ipynb", *(x for k, v in parameters.items() for x in ("-p", k, str(v))))
+        assert done.returncode != 0 and message in done.stderr, done.stderr[-2000:]
+        assert not (tmp_path / "runs").exists()
