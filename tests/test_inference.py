@@ -153,7 +153,7 @@ def test_directions_of_a_linear_g_are_its_singular_vectors():
             "pairs = 199; an inferer needs an int of at least 200",
         ),
         (lambda: inference.fit_linear(DEEP, torch.zeros(300, 8), torch.zeros(300, 4)), r"expected \(n, 9\)"),
-        (lambda: inference.fit_linear(DEEP, torch.zeros(300, 9), torch.zeros(300)), r"and \(n, 4\)"),
+        (lambda: inference.fit_linear(DEEP, torch.zeros(300, 9), torch.zeros(300)), r"\(n, 4\)"),
         (lambda: inference.fit_network(DEEP, *drawn(DEEP), hidden=()), r"hidden = \(\)"),
         (lambda: inference.fit_network(DEEP, *drawn(DEEP), hidden=(4, 0)), r"hidden = \(4, 0\)"),
         (lambda: inference.fit_network(DEEP, *drawn(DEEP), passes=0), "passes = 0; it must be an int of at least 1"),

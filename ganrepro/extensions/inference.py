@@ -41,20 +41,18 @@ def check_pairs(n: int) -> None:
 def activations(generator: Generator, z: Tensor, layer: int) -> Tensor:
     """What G's layer `layer` (0: z itself) is at z (n, z_dim): (n, width) float32, on the CPU."""
     check_layer(len(generator.layers), layer)
-    h = z.to(_device(generator))
     for module in generator.layers[:layer]:
-        h = module(h)
-    return h.cpu()
+        z = module(z.to(_device(generator)))
+    return z.cpu()
 
 
 @torch.no_grad()
 def onward(generator: Generator, h: Tensor, layer: int) -> Tensor:
     """The rest of G behind its layer `layer`: h (n, width) -> x (n, d) float32, on the CPU. With layer 0 this is G."""
     check_layer(len(generator.layers), layer)
-    x = h.to(_device(generator))
     for module in generator.layers[layer:]:
-        x = module(x)
-    return x.cpu()
+        h = module(h.to(_device(generator)))
+    return h.cpu()
 
 
 @dataclass(frozen=True)
@@ -168,20 +166,18 @@ def directions(generator: Generator, z: Tensor) -> Directions:
 
 
 def _target(generator: Generator, x: Tensor, z: Tensor, layer: int) -> tuple[NDArray[np.float32], Tensor, float]:
-    """What is to be predicted, at mean 0 and variance 1 a unit on average; its mean (width,) and standard deviation.
+    """What is to be predicted from x, (n, width), at mean 0 and variance 1 on average; its own mean and deviation.
 
-    z has both already.
+    Raises ValueError for too few pairs and shapes that do not agree.
     """
-    recipe = generator.recipe
     check_pairs(len(z))
+    recipe = generator.recipe
     if x.shape != (len(z), recipe.dim) or z.shape[1:] != (recipe.z_dim,):
-        raise ValueError(
-            f"x {tuple(x.shape)} and z {tuple(z.shape)}; expected (n, {recipe.dim}) and (n, {recipe.z_dim})"
-        )
+        raise ValueError(f"x {tuple(x.shape)} and z {tuple(z.shape)}; expected (n, {recipe.dim}), (n, {recipe.z_dim})")
     target = activations(generator, z, layer)
-    mean, spread = torch.zeros(recipe.z_dim), 1.0
-    if layer:
-        mean, spread = target.mean(0), float(target.var(0).mean().sqrt()) or 1.0
+    mean, spread = target.mean(0), float(target.var(0).mean().sqrt()) or 1.0
+    if layer == 0:  # p_z's own
+        mean, spread = torch.zeros_like(mean), 1.0
     return ((target - mean) / spread).numpy(), mean, spread
 
 
