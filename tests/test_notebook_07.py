@@ -1,4 +1,4 @@
-"""The notebooks of section 7's extensions as their users run them: papermill from a shell, with other parameters."""
+"""Notebook 07 as its users run it, with parameters of their own."""
 
 import numpy as np
 import pandas as pd
