@@ -13,6 +13,7 @@ import pandas as pd
 import torch
 
 from ganrepro import baselines, datasets, diagnostics, figures, networks, paths, records, scores, tables
+from ganrepro.extensions import subsets
 from ganrepro.records import Record
 
 FULL_SEEDS, FEWER_SAMPLES = 3, 1000  # all samples of small images for the first seeds, fewer of all others
@@ -51,6 +52,8 @@ def commit_record(record: Record) -> Path | None:
     with paths.atomic_folder(target) as unfinished:
         for name in ("record.json", "curves.csv", "ll.npz"):
             shutil.copyfile(record.path / name, unfinished / name)
+        if (record.path / subsets.FILE).is_file():
+            shutil.copyfile(record.path / subsets.FILE, unfinished / subsets.FILE)
         arrays = {k: v[:FEWER_SAMPLES] if few and k in PER_SAMPLE else v for k, v in record.arrays.items()}
         np.savez_compressed(unfinished / "samples.npz", allow_pickle=False, **arrays)
         if (dataset, seed) == WEIGHTS_OF and record.recipe.name == "mnist":
