@@ -15,6 +15,7 @@ import torch
 from numpy.typing import NDArray
 
 from ganrepro import ablations, baselines, datasets, diagnostics, figures, networks, paths, records, scores, tables
+from ganrepro.extensions import subsets
 from ganrepro.records import Record
 
 FULL_SEEDS, FEWER_SAMPLES = 4, 1000  # all samples of small images for the first seeds, fewer of all others
@@ -53,6 +54,8 @@ def commit_record(record: Record) -> Path | None:
     with paths.atomic_folder(target) as unfinished:
         for name in ("record.json", "curves.csv", "ll.npz"):
             shutil.copyfile(record.path / name, unfinished / name)
+        if (record.path / subsets.FILE).is_file():
+            shutil.copyfile(record.path / subsets.FILE, unfinished / subsets.FILE)
         arrays = fewer(record) if seed >= FULL_SEEDS or record.recipe.dim > SMALL else record.arrays
         np.savez_compressed(unfinished / "samples.npz", allow_pickle=False, **arrays)
         if (dataset, seed) == WEIGHTS_OF and record.recipe.name == "mnist":

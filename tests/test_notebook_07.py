@@ -29,7 +29,7 @@ def test_07_subsets_refuses_masks_that_mean_nothing_before_any_work(tmp_path):
         ({"mask": tmp_path / "small.npy"}, "mask has shape (5, 5); expected (8, 8)"),
         ({"top": 0, "left": 0, "height": 1, "width": 1}, "mask is empty"),
     ):
-        parameters = {"dataset": "digits", **given}
-        done, _ = papermill(tmp_path, "07_subsets.ipynb", *(x for k, v in parameters.items() for x in ("-p", k, str(v))))
+        values = {"dataset": "digits", **given}
+        done, _ = papermill(tmp_path, "07_subsets.ipynb", *(x for k, v in values.items() for x in ("-p", k, str(v))))
         assert done.returncode != 0 and message in done.stderr, done.stderr[-2000:]
         assert not (tmp_path / "runs").exists()

@@ -73,6 +73,14 @@ def test_what_is_committed_is_small(here, place, name, dataset, seed, kept):
     assert publish.commit_record(source) is None  # there already
 
 
+def test_completions_beside_a_record_are_committed_with_it(here):
+    source = record(here / "runs", "paper/subsets/seed0", RECIPES["subsets"], "mnist")
+    (source.path / "completions.npz").write_bytes(b"completions")
+    target = publish.commit_record(source)
+    assert (target / "completions.npz").read_bytes() == b"completions"
+    assert not (target / "weights.safetensors").exists()
+
+
 @pytest.mark.parametrize("share", [0.0, 0.5, 0.99])
 def test_a_samples_file_that_was_cut_short_overwrites_nothing(here, share):
     source = record(here / "runs", "paper/mnist/seed1", RECIPES["mnist"], "mnist", 1)
