@@ -9,9 +9,10 @@ __all__ = ["MARGINAL", "OWN", "RECIPES", "Convolution", "Layer", "Recipe", "Seco
            "for_dataset", "made_for"]  # fmt: skip
 
 SINGLE_LOGIT = Layer(1, "linear", 0.005)  # the sigmoid is part of the loss, which works on logits
-# A one-hot c has a length of 1, z one of 10 and x of 9: at its own size it goes unheard at first, at this it is as long
-# as z.
-LOUDNESS = 10.0
+# A one-hot c has a length of 1, z one of 10 and x of 9, so that at 1 it goes unheard at first. On MNIST samples are of
+# their class after the quick profile's 500 steps in 10% of cases at 1, 22% at 10 and 82% at 20; after the full recipe's
+# first epoch in 32% at 10 and 100% at 20.
+LOUDNESS = 20.0
 
 
 def _mnist(name: str, shape: tuple[int, int, int]) -> Recipe:
