@@ -9,8 +9,9 @@ __all__ = ["MARGINAL", "OWN", "RECIPES", "Convolution", "Layer", "Recipe", "Seco
            "for_dataset", "made_for"]  # fmt: skip
 
 SINGLE_LOGIT = Layer(1, "linear", 0.005)  # the sigmoid is part of the loss, which works on logits
-# A one-hot c has a length of 1, z one of 10 and x of 9, so that at 1 it goes unheard. After the quick profile's 500
-# steps on MNIST samples are of their class in 10% of cases at 1, 22% at 10 and 82% at 20.
+# A one-hot c has a length of 1, z one of 10 and x of 9, so that at 1 it goes unheard at first. On MNIST samples are of
+# their class after the quick profile's 500 steps in 10% of cases at 1, 22% at 10 and 82% at 20; after the full recipe's
+# first epoch in 32% at 10 and 100% at 20.
 LOUDNESS = 20.0
 
 

@@ -222,7 +222,9 @@ def test_values_that_mean_nothing_are_refused(bad):
         tiny(**bad)
 
 
-@pytest.mark.parametrize("bad", [{"loudness": 5.0}, {"condition": 3, "loudness": 0.0}, {"loudness": 2.0, "subsets": True}])
+@pytest.mark.parametrize(
+    "bad", [{"loudness": 5.0}, {"condition": 3, "loudness": 0.0}, {"loudness": 2.0, "subsets": True}]
+)
 def test_a_loudness_is_that_of_a_condition(bad):
     with pytest.raises(ValueError, match="loudness = .*above 0 and with a condition"):
         tiny(**bad)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Self
 
 import numpy as np
 import torch
@@ -15,7 +16,7 @@ from sklearn.neural_network import MLPClassifier
 from torch import Tensor
 from torch.nn.functional import one_hot
 
-from ganrepro import parzen, records
+from ganrepro import parzen, records, training
 from ganrepro.datasets import Dataset
 from ganrepro.extensions import attributes
 from ganrepro.recipes import Recipe
@@ -23,7 +24,7 @@ from ganrepro.record import Record
 
 COMPONENTS, HIDDEN, RATE, STEPS, BATCH = 60, 256, 3e-3, 2000, 200  # chosen on MNIST's validation data
 MOST_EPOCHS = 200
-QUICK: dict[str, object] = {}
+QUICK_SAMPLES = 5000
 
 
 @dataclass(frozen=True)
@@ -70,23 +71,61 @@ def known(data: Dataset) -> dict[str, Tensor]:
     return found
 
 
-def trained(data: Dataset, recipe: Recipe, profile: str, seeds: Sequence[int], device: str = "auto") -> list[Record]:
-    """The records of a recipe with conditions, all of one profile: those of the paper profile that are there where
-    `profile` is "auto", else one a seed, made where it is not there. Its quick profile has changes of its own, QUICK.
+@dataclass(frozen=True)
+class Trained:
+    """One training to be judged: where it comes from, what it made and what it was told.
+
+    samples (m, d), told (m, c) and grid (100, d), ten conditions by ten z, float32 on the CPU; score: nats of the
+    record's whole test set, and generator, each None where there is none.
     """
-    if profile == "auto":
-        found = [r for seed in seeds if (r := _finished(data, recipe, seed, device))]
-        if found:
-            return found
-    if profile == "paper":
-        return [records.get_or_train(data, profile, seed, device, recipe=recipe) for seed in seeds]
-    quick = recipe.quick(len(data.training)).replace(**QUICK)
-    return [records.get_or_train(data, "quick", seed, device, recipe=quick) for seed in seeds]
+
+    profile: str
+    epochs: int
+    recipe: Recipe
+    samples: Tensor
+    told: Tensor
+    grid: Tensor
+    score: float | None = None
+    generator: torch.nn.Module | None = None
+
+    @property
+    def label(self) -> str:
+        """Its profile and length."""
+        return f"{self.profile} profile, {self.epochs} epochs"
+
+    @classmethod
+    def of_record(cls, record: Record) -> Self:
+        """What a record holds: its generator only where its weights are there, and 1,000 samples or 10,000."""
+        samples, told = torch.from_numpy(record.samples), record.condition
+        assert told is not None
+        score = float(np.mean(record.meta["scores"]["last"]["fold_means"]))
+        return cls(record.meta["profile"], record.meta["epochs"], record.recipe, samples,
+                   torch.from_numpy(told)[: len(samples)], torch.from_numpy(record.progress[-1]), score,
+                   record.generator() if record.has_weights else None)  # fmt: skip
+
+    @classmethod
+    def of_run(cls, run: training.Run, n: int) -> Self:
+        """The n samples of a quick training."""
+        told = run.draw_conditions(n, run.seed)
+        assert told is not None
+        return cls("quick", run.epoch, run.recipe, run.sample(n, run.seed), told, training.progress_samples(run),
+                   generator=run.generator)  # fmt: skip
 
 
-def _finished(data: Dataset, recipe: Recipe, seed: int, device: str) -> Record | None:
+def trained(data: Dataset, recipe: Recipe, profile: str, seeds: Sequence[int], device: str = "auto") -> list[Trained]:
+    """Trainings of a recipe with conditions, all of one profile. "auto": the paper records of these seeds that are
+    there, or else quick trainings, one a seed, which are not kept. "paper": records, made where they are not there."""
+    if profile != "quick":
+        found = [_record(data, recipe, seed, device, profile == "paper") for seed in seeds]
+        if any(found):
+            return [Trained.of_record(record) for record in found if record]
+    quick = recipe.quick(len(data.training))
+    return [Trained.of_run(run, QUICK_SAMPLES) for run in training.train(quick, data, seeds=seeds, device=device)]
+
+
+def _record(data: Dataset, recipe: Recipe, seed: int, device: str, train: bool) -> Record | None:
     try:
-        return records.get_or_train(data, "paper", seed, device, recipe=recipe, train=False)
+        return records.get_or_train(data, "paper", seed, device, recipe=recipe, train=train)
     except FileNotFoundError:
         return None
 
