@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import NamedTuple
 
@@ -37,30 +37,54 @@ class Rates(NamedTuple):
     lr: Tensor
     momentum: Tensor
 
+    def of_d(self, recipe: Recipe) -> Rates:
+        """D's, where the recipe gives it a rate of its own: always as many times G's."""
+        own = recipe.d_learning_rate
+        return self if own is None else Rates(self.lr * (own / recipe.learning_rate), self.momentum)
+
 
 @dataclass
 class Player:
-    """One player's network, its parameters and its momentum buffers, by name; or those of R alike ones, stacked."""
+    """One player's network, its parameters and its momentum buffers, by name; or those of R alike ones, stacked.
+
+    Adam's velocity is the mean gradient; it has `square`, the mean squared one, too, and `decayed` (2,): what is left
+    in the two of the zeros that they began with.
+    """
 
     net: torch.nn.Module
     theta: dict[str, Tensor]
     velocity: dict[str, Tensor]
     stacked: bool = False
+    square: dict[str, Tensor] = field(default_factory=dict)
+    decayed: Tensor | None = None
 
     @classmethod
-    def of(cls, net: torch.nn.Module) -> Player:
+    def of(cls, net: torch.nn.Module, optimizer: str | None = None) -> Player:
         theta: dict[str, Tensor] = dict(net.named_parameters())
-        return cls(net, theta, {name: torch.zeros_like(p) for name, p in theta.items()})
+        player = cls(net, theta, {name: torch.zeros_like(p) for name, p in theta.items()})
+        if optimizer == "adam":
+            player.square = {name: torch.zeros_like(p) for name, p in theta.items()}
+            player.decayed = torch.ones(2, dtype=torch.float64, device=next(iter(theta.values())).device)
+        return player
 
     @classmethod
     def together(cls, players: Sequence[Player]) -> Player:
         """One player that moves all of them: from now on their tensors are slices of its own, (R, ...)."""
         theta = {k: torch.stack([p.theta[k].detach() for p in players]).requires_grad_() for k in players[0].theta}
         velocity = {k: torch.stack([p.velocity[k] for p in players]) for k in theta}
+        square = {k: torch.stack([p.square[k] for p in players]) for k in players[0].square}
+        decayed = None if players[0].decayed is None else players[0].decayed.clone()  # of the same step in all
         for r, player in enumerate(players):
             for k in theta:
                 player.theta[k].data, player.velocity[k] = theta[k].data[r], velocity[k][r]
-        return cls(players[0].net, theta, velocity, stacked=True)
+            player.square, player.decayed = {k: s[r] for k, s in square.items()}, decayed
+        return cls(players[0].net, theta, velocity, True, square, decayed)
+
+    def state(self) -> dict[str, Tensor]:
+        """Every tensor that a step changes, by name: what a checkpoint keeps."""
+        parts = {"theta": self.theta, "velocity": self.velocity, "square": self.square}
+        named = {f"{part}.{k}": t.detach() for part, tensors in parts.items() for k, t in tensors.items()}
+        return named if self.decayed is None else named | {"decayed": self.decayed}
 
     def __call__(self, *inputs: object) -> Tensor:
         """The network's answer; of R stacked ones to inputs (R, ...)."""
@@ -80,7 +104,7 @@ class Player:
 
 
 def draw(recipe: Recipe, sizes: Sequence[int], rng: torch.Generator, dtype: torch.dtype = torch.float32) -> list[Draws]:
-    """The draws of one step over minibatches of these sizes: one for each D-step, and for "alternating" one for G."""
+    """The draws of one step over minibatches of these sizes: one for each D-step, and for "alternating" G's own."""
 
     def one(n: int, judged: int) -> Draws:
         observed = (conditions.draw_mask(recipe, n, rng, dtype),) if recipe.subsets else ()
@@ -88,53 +112,78 @@ def draw(recipe: Recipe, sizes: Sequence[int], rng: torch.Generator, dtype: torc
         return Draws(networks.draw_noise(recipe, n, rng, dtype), masks, observed)
 
     draws = [one(n, 2 * n) for n in sizes]
-    return draws if recipe.update == "simultaneous" else [*draws, one(sizes[-1], sizes[-1])]
+    if recipe.update == "simultaneous":
+        return draws
+    return draws + [one(sizes[-1], sizes[-1]) for _ in range(recipe.g_moves or 1)]
 
 
 def step(
     recipe: Recipe, g: Player, d: Player, batches: Sequence[Tensor], draws: Sequence[Draws], rates: Rates
 ) -> Tensor:
-    """One step of G, and of D one on each minibatch (n, d), in place. Returns (4,): d_loss, g_loss, D(x), D(G(z)).
+    """A step of G, and of D one on each minibatch (n, d), in place. Returns (4,): d_loss, g_loss, D(x), D(G(z)).
 
     With conditions, a minibatch is x‖c (n, d + c).
     With R stacked players, minibatches and draws, it moves each of them: then it takes (R, n, d) and returns (4, R).
     Depends on its arguments alone, changes `g` and `d` alone, and never reads a number back to the host.
     "simultaneous" (the authors' code): both players move from one minibatch, z and set of dropout masks.
-    "alternating" (Algorithm 1): k moves of D, then one of G on fresh z.
+    "alternating" (Algorithm 1): k moves of D, then one of G on fresh z (or recipe.g_moves of them).
     """
-    simultaneous = recipe.update == "simultaneous"
+    simultaneous, d_rates = recipe.update == "simultaneous", rates.of_d(recipe)
     for batch, draw_d in zip(batches, draws, strict=False):  # Algorithm 1, line 2: for k steps
         x, given = conditions.split(recipe, batch, draw_d.observed)
         x_fake, n = g(draw_d.z, *given), x.shape[-2]
         judged = torch.cat([x, x_fake.detach()], -2).requires_grad_(simultaneous)
         l_real, l_fake = d(conditions.show(recipe, judged, given), draw_d.masks).split(n, -1)
-        d_loss = game.discriminator_loss(l_real, l_fake, recipe.d_loss_scale)
+        d_loss = game.discriminator_loss(l_real, l_fake, recipe.d_loss_scale, recipe.d_margin)
         if simultaneous:
             *d_gradients, slope = d.gradients(d_loss, judged)
         else:
-            descend_(recipe, d, d.gradients(d_loss), rates)
+            descend_(recipe, d, d.gradients(d_loss), d_rates)
     l_real, l_fake = l_real.detach(), l_fake.detach()
     confidences = game.confidence(l_real), game.confidence(l_fake)
     if simultaneous:  # D has already carried its own loss back to x_fake: only the loss at its end is another
-        exchange = game.exchange(l_fake, recipe.objective, recipe.d_loss_scale)
-        g_loss = game.generator_loss(l_fake, recipe.objective)
+        exchange = game.exchange(l_fake, recipe.objective, recipe.d_loss_scale, recipe.g_margin)
+        g_loss = game.generator_loss(l_fake, recipe.objective, recipe.g_margin)
         g_gradients = g.gradients(x_fake, along=exchange.unsqueeze(-1) * slope.narrow(-2, n, n))
-        descend_(recipe, d, d_gradients, rates)
-    else:
-        _, given = conditions.split(recipe, batches[-1], draws[-1].observed)
-        x_fake = conditions.show(recipe, g(draws[-1].z, *given), given)
-        g_loss = game.generator_loss(d(x_fake, draws[-1].masks), recipe.objective)
-        g_gradients = g.gradients(g_loss)
-    descend_(recipe, g, g_gradients, rates)
+        descend_(recipe, d, d_gradients, d_rates)
+        descend_(recipe, g, g_gradients, rates)
+    for draw_g in draws[len(batches) :]:  # Algorithm 1, line 7; none where both have moved
+        _, given = conditions.split(recipe, batches[-1], draw_g.observed)
+        x_fake = conditions.show(recipe, g(draw_g.z, *given), given)
+        g_loss = game.generator_loss(d(x_fake, draw_g.masks), recipe.objective, recipe.g_margin)
+        descend_(recipe, g, g.gradients(g_loss), rates)
     return torch.stack([d_loss.detach(), g_loss.detach(), *confidences])
 
 
 @torch.no_grad()
 def descend_(recipe: Recipe, player: Player, gradients: Sequence[Tensor], rates: Rates) -> None:
-    """v <- momentum v - lr g; theta <- theta + v; then the norm constraint, where the recipe has one."""
-    for theta, v, gradient in zip(player.theta.values(), player.velocity.values(), gradients, strict=True):
-        theta.add_(v.mul_(rates.momentum).addcmul_(gradient, rates.lr, value=-1))
+    """v <- momentum v - lr g; theta <- theta + v, or Adam's update; then the norm constraint, where there is one."""
+    if recipe.optimizer == "adam":
+        descend_by_adam_(player, gradients, rates)
+    else:
+        for theta, v, gradient in zip(player.theta.values(), player.velocity.values(), gradients, strict=True):
+            theta.add_(v.mul_(rates.momentum).addcmul_(gradient, rates.lr, value=-1))
     constrain_(recipe, player)
+
+
+ADAM_BETA2, ADAM_EPSILON = 0.999, 1e-8  # Kingma and Ba (2015)
+
+
+def descend_by_adam_(player: Player, gradients: Sequence[Tensor], rates: Rates) -> None:
+    """Adam (Kingma and Ba, 2015, Algorithm 1), whose beta_1 is the momentum of the step.
+
+    v <- beta_1 v + (1 - beta_1) g; s <- beta_2 s + (1 - beta_2) g^2; theta <- theta - lr v' / (sqrt(s') + epsilon),
+    where v' and s' are v and s over what their weights add up to.
+    """
+    assert player.decayed is not None
+    player.decayed[0].mul_(rates.momentum)
+    player.decayed[1].mul_(ADAM_BETA2)
+    of_v, of_s = (1 - player.decayed).unbind()
+    moved = (player.theta.values(), player.velocity.values(), player.square.values())
+    for theta, v, s, gradient in zip(*moved, gradients, strict=True):
+        v.mul_(rates.momentum).addcmul_(gradient, 1 - rates.momentum)
+        s.mul_(ADAM_BETA2).addcmul_(gradient, gradient, value=1 - ADAM_BETA2)
+        theta.sub_(v / of_v / ((s / of_s).sqrt_().add_(ADAM_EPSILON)) * rates.lr)
 
 
 @torch.no_grad()
@@ -170,3 +219,10 @@ def minibatches(recipe: Recipe, x: Tensor, rng: torch.Generator) -> Iterator[lis
 def steps_in_epoch(recipe: Recipe, n: int) -> int:
     """Steps in a pass over n examples."""
     return math.ceil(math.ceil(n / recipe.batch_size) / recipe.k)
+
+
+def steps_in_all(recipe: Recipe, n: int, epochs: int) -> int:
+    """Steps in the first so many passes over n examples."""
+    if recipe.k_schedule is None:
+        return epochs * steps_in_epoch(recipe, n)
+    return sum(steps_in_epoch(recipe.at(epoch), n) for epoch in range(1, epochs + 1))

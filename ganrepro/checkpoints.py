@@ -50,8 +50,7 @@ def save(path: Path, run: Run, data: Dataset) -> None:
     """All that `load` needs to go on to the same bits."""
     tensors = {"rng": run.rng.get_state()}
     for who, player in (("generator", run.g), ("discriminator", run.d)):
-        tensors |= {f"{who}.theta.{k}": p.detach() for k, p in player.theta.items()}
-        tensors |= {f"{who}.velocity.{k}": v for k, v in player.velocity.items()}
+        tensors |= {f"{who}.{k}": t for k, t in player.state().items()}
     if run.progress:
         tensors["progress"] = torch.stack(run.progress)
     tensors |= {f"best.{k}": p for k, p in run.best.items()}
@@ -77,9 +76,8 @@ def load(path: Path, run: Run, data: Dataset) -> None:
     tensors = load_file(path)
     with torch.no_grad():
         for who, player in (("generator", run.g), ("discriminator", run.d)):
-            for k in player.theta:
-                player.theta[k].copy_(tensors[f"{who}.theta.{k}"])
-                player.velocity[k].copy_(tensors[f"{who}.velocity.{k}"])
+            for k, t in player.state().items():
+                t.copy_(tensors[f"{who}.{k}"])
     run.rng.set_state(tensors["rng"])
     run.epoch, run.batch, run.rows = state["epoch"], state["batch"], state["rows"]
     run.progress = list(tensors["progress"]) if "progress" in tensors else []

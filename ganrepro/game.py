@@ -16,42 +16,60 @@ def value(l_real: Tensor, l_fake: Tensor) -> Tensor:
     return -(softplus(-l_real).mean(-1) + softplus(l_fake).mean(-1))
 
 
-def discriminator_loss(l_real: Tensor, l_fake: Tensor, scale: float = 0.5) -> Tensor:
-    """What D descends: -scale * V(D, G). The authors' code has scale = 1/2 (adversarial/__init__.py)."""
-    return -scale * value(l_real, l_fake)
+def counted(losses: Tensor, logits: Tensor, margin: float | None) -> Tensor:
+    """The losses where sigmoid(logits) < 1/2 + margin, and 0 elsewhere: what a player already has counts no more.
+
+    All of them where margin is None. Source: the masks in the authors' ThresholdedAdversaryCost and LazyAdversaryCost
+    (adversarial/__init__.py), which none of their recipes uses.
+    """
+    return losses if margin is None else losses * (torch.sigmoid(logits) < 0.5 + margin)
 
 
-def generator_loss(l_fake: Tensor, objective: str = "non-saturating") -> Tensor:
+def discriminator_loss(l_real: Tensor, l_fake: Tensor, scale: float = 0.5, margin: float | None = None) -> Tensor:
+    """What D descends: -scale * V(D, G). The authors' code has scale = 1/2 (adversarial/__init__.py).
+
+    With a margin, an example that D gets right by more than that does not count.
+    """
+    if margin is None:
+        return -scale * value(l_real, l_fake)
+    on_data, on_samples = counted(softplus(-l_real), l_real, margin), counted(softplus(l_fake), -l_fake, margin)
+    return scale * (on_data.mean(-1) + on_samples.mean(-1))
+
+
+def generator_loss(l_fake: Tensor, objective: str = "non-saturating", margin: float | None = None) -> Tensor:
     """What G descends, on D's logits of its samples.
 
     "minimax": E log(1 - D(G(z))), equation 1 itself, whose gradient fades while D rejects every sample;
     "non-saturating": -E log D(G(z)), section 3's remedy, with the same fixed point;
     "blend": the mean of the two.
+    With a margin, a sample that D takes for data by more than that does not count.
     Raises ValueError for any other objective.
     """
     if objective == "non-saturating":
-        return softplus(-l_fake).mean(-1)
+        return counted(softplus(-l_fake), l_fake, margin).mean(-1)
     if objective == "minimax":
-        return -softplus(l_fake).mean(-1)
+        return counted(-softplus(l_fake), l_fake, margin).mean(-1)
     if objective == "blend":
-        return 0.5 * (softplus(-l_fake) - softplus(l_fake)).mean(-1)
+        return counted(0.5 * (softplus(-l_fake) - softplus(l_fake)), l_fake, margin).mean(-1)
     raise ValueError(f"objective = {objective!r}; choose one of non-saturating, minimax, blend")
 
 
 FARTHEST = 80.0  # logit at which `exchange` stays finite in float32; D = 1e-35 there
 
 
-def exchange(l_fake: Tensor, objective: str = "non-saturating", scale: float = 0.5) -> Tensor:
+def exchange(
+    l_fake: Tensor, objective: str = "non-saturating", scale: float = 0.5, margin: float | None = None
+) -> Tensor:  # fmt: skip
     """(dL_G/dl) / (dL_D/dl) at each of D's logits of samples: what turns a gradient of D's loss into one of G's.
 
     Both losses reach a sample x = G(z) through its logit alone. So once D's loss has been carried back to x, G's needs
-    no second way through D. Raises ValueError as `generator_loss` does.
+    no second way through D. margin: G's. Raises ValueError as `generator_loss` does.
     """
     odds = torch.exp(-l_fake.clamp(min=-FARTHEST))  # (1 - D) / D
     slopes = {"non-saturating": -odds, "minimax": -torch.ones_like(odds), "blend": -(1 + odds) / 2}
     if objective not in slopes:
         raise ValueError(f"objective = {objective!r}; choose one of {', '.join(slopes)}")
-    return slopes[objective] / scale
+    return counted(slopes[objective] / scale, l_fake, margin)
 
 
 def confidence(logits: Tensor) -> Tensor:

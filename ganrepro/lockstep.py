@@ -23,14 +23,16 @@ class Lockstep:
     """R pairs of players of one recipe, each with its own random state, on the same examples.
 
     The players' tensors become slices of stacked ones, so that each can be looked at between epochs as if alone.
+    epoch: from which on it is used, as long as `recipe.at` stays what it is there.
     """
 
     def __init__(
-        self, recipe: Recipe, pairs: Sequence[tuple[Player, Player]], rngs: Sequence[torch.Generator], x: Tensor
-    ) -> None:
-        self.recipe, self.rngs, self.x = recipe, list(rngs), x
+        self, recipe: Recipe, pairs: Sequence[tuple[Player, Player]], rngs: Sequence[torch.Generator], x: Tensor,
+        epoch: int = 1,
+    ) -> None:  # fmt: skip
+        self.recipe, self.now, self.rngs, self.x = recipe, recipe.at(epoch), list(rngs), x
         self.g, self.d = (Player.together(players) for players in zip(*pairs, strict=True))
-        group = recipe.batch_size * recipe.k
+        group = recipe.batch_size * self.now.k
         self.full, self.rest = divmod(len(x), group)
         self.rows = torch.zeros(len(self.rngs), self.full, group, dtype=torch.int64, device=x.device)
         self.lr = torch.zeros(self.full, dtype=torch.float64, device=x.device)
@@ -48,7 +50,7 @@ class Lockstep:
         orders = [torch.randperm(len(self.x), generator=rng, device=rng.device) for rng in self.rngs]
         split = self.full * self.rows.shape[-1]
         self.rows.copy_(torch.stack([order[:split].view(self.rows.shape[1:]) for order in orders]))
-        rates = [rates_at(self.recipe, number, batch + i * self.recipe.k) for i in range(self.full)]
+        rates = [rates_at(self.recipe, number, batch + i * self.now.k) for i in range(self.full)]
         self.lr.copy_(torch.tensor([float(r.lr) for r in rates], dtype=torch.float64))
         self.momentum.copy_(rates_at(self.recipe, number, batch).momentum)
         self.i.zero_()
@@ -61,7 +63,7 @@ class Lockstep:
                 bar.update(len(self.rngs))
         if self.rest:  # what is left is no full group: its step has other shapes
             rows = torch.stack([order[split:] for order in orders])
-            self.move(rows, rates_at(self.recipe, number, batch + self.full * self.recipe.k))
+            self.move(rows, rates_at(self.recipe, number, batch + self.full * self.now.k))
             if bar is not None:
                 bar.update(len(self.rngs))
         return self.total / (self.full + bool(self.rest))
@@ -76,13 +78,12 @@ class Lockstep:
         """One step of every pair on its own rows of x, (R, n)."""
         batches = [self.x[part] for part in rows.split(self.recipe.batch_size, dim=1)]
         sizes = [b.shape[1] for b in batches]
-        draws = [_stack(of_all) for of_all in zip(*(draw(self.recipe, sizes, rng) for rng in self.rngs), strict=True)]
-        self.total += step(self.recipe, self.g, self.d, batches, draws, rates)
+        draws = [_stack(of_all) for of_all in zip(*(draw(self.now, sizes, rng) for rng in self.rngs), strict=True)]
+        self.total += step(self.now, self.g, self.d, batches, draws, rates)
 
     def capture(self) -> torch.cuda.CUDAGraph:
         """`advance` as a CUDA graph. It leaves parameters, random states and the epoch's counters as they were."""
-        state = [*self.g.theta.values(), *self.d.theta.values(), *self.g.velocity.values(), *self.d.velocity.values()]
-        state += [self.i, self.total]
+        state = [*self.g.state().values(), *self.d.state().values(), self.i, self.total]
         kept, chance = [t.detach().clone() for t in state], [rng.get_state() for rng in self.rngs]
         aside = torch.cuda.Stream()
         aside.wait_stream(torch.cuda.current_stream())

@@ -144,11 +144,24 @@ def _dropout(n: int, width: int, keep: float, rng: torch.Generator, dtype: torch
 
 
 def draw_noise(recipe: Recipe, n: int, rng: torch.Generator, dtype: torch.dtype = torch.float32) -> Tensor:
-    """z (n, z_dim) on the generator's device: U(-sqrt 3, sqrt 3) or N(0, 1), both of unit variance."""
-    z = torch.empty(n, recipe.z_dim, device=rng.device, dtype=dtype)
-    if recipe.noise == "gaussian":
-        return z.normal_(generator=rng)
-    return z.uniform_(-math.sqrt(3), math.sqrt(3), generator=rng)
+    """z (n, z_dim) on the generator's device, each of its numbers with a mean square of 1.
+
+    "uniform": U(-sqrt 3, sqrt 3); "gaussian": N(0, 1); "spherical": uniform on the sphere of radius sqrt(z_dim) (in the
+    authors' code, of radius 1). With a mixture of K, z = [sqrt(K) e_c, eps], c one of K with equal chance and eps such
+    noise of the rest: W z = mu_c + W' eps in G's first layer, a mixture whose means mu_c it learns.
+    """
+    choices = recipe.mixture or 0
+    z = torch.empty(n, recipe.z_dim - choices, device=rng.device, dtype=dtype)
+    if recipe.noise == "uniform":
+        z.uniform_(-math.sqrt(3), math.sqrt(3), generator=rng)
+    else:
+        z.normal_(generator=rng)
+    if recipe.noise == "spherical":
+        z.mul_(math.sqrt(z.shape[1]) / z.norm(dim=1, keepdim=True).clamp_min(1e-7))
+    if not choices:
+        return z
+    chosen = torch.randint(choices, (n,), generator=rng, device=rng.device)
+    return torch.cat([torch.eye(choices, device=rng.device, dtype=dtype)[chosen] * math.sqrt(choices), z], 1)
 
 
 def count_parameters(module: nn.Module) -> int:

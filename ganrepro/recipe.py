@@ -15,7 +15,10 @@ from typing import Any, Literal, Self
 from ganrepro import layers
 from ganrepro.layers import AnyLayer, Layer
 
-LATER = ("contrast", "second_stage", "products", "condition", "subsets")  # fields that older records lack
+LATER = (
+    "contrast", "second_stage", "products", "condition", "subsets",
+    "mixture", "optimizer", "d_learning_rate", "k_schedule", "g_moves", "d_margin", "g_margin",
+)  # fmt: skip  # fields that older records lack
 QUICK_STEPS = 500
 QUICK_IRANGE = 0.02
 
@@ -42,7 +45,7 @@ class Recipe:
     discriminator: tuple[AnyLayer, ...]
     epochs: int  # of both stages, where there are two; P and C leave it open for MNIST and CIFAR-10: see the README
     z_dim: int = 100  # C: mnist.yaml
-    noise: Literal["uniform", "gaussian"] = "uniform"  # C: uniform is U(-sqrt 3, sqrt 3), gaussian N(0, 1)
+    noise: Literal["uniform", "gaussian", "spherical"] = "uniform"  # C: U(-sqrt 3, sqrt 3); N(0, 1); see draw_noise
     keep_input: float = 0.8  # C: probability of keeping a pixel at D's input, in training
     keep_hidden: float = 0.5  # C: and of keeping any other input of a layer of D
     batch_size: int = 100
@@ -61,13 +64,21 @@ class Recipe:
     condition: int | None = None  # P: section 7, 1: numbers that each example carries, given to both players
     subsets: bool | None = None  # P: section 7, 3: G completes what a random mask leaves open (conditions.py)
     products: Literal["tf32", "bfloat16"] | None = None  # ours: float32 products from rounded numbers, faster ones
+    mixture: int | None = None  # ours: z begins with a one-hot choice among so many, so that G learns a mixture's means
+    optimizer: Literal["adam"] | None = None  # ours: Kingma and Ba (2015), beta_1 being the momentum; None: momentum
+    d_learning_rate: float | None = None  # ours: D's rate, falling as G's does; two time scales as Heusel et al. (2017)
+    k_schedule: tuple[tuple[int, int], ...] | None = None  # ours: (from epoch, k) pairs in place of one k
+    g_moves: int | None = None  # ours: G's moves in a step, each on fresh z; 2: D is moved half as often as G
+    d_margin: float | None = None  # C: LazyAdversaryCost's d_eps: D leaves out what it has right by so much
+    g_margin: float | None = None  # C: its g_eps, 0 in ThresholdedAdversaryCost: G leaves out what passes by so much
 
     def __post_init__(self) -> None:
         choices = {
-            "noise": ("uniform", "gaussian"),
+            "noise": ("uniform", "gaussian", "spherical"),
             "update": ("simultaneous", "alternating"),
             "objective": ("non-saturating", "minimax", "blend"),
             "products": (None, "tf32", "bfloat16"),
+            "optimizer": (None, "adam"),
         }
         for field, allowed in choices.items():
             if (found := getattr(self, field)) not in allowed:
@@ -90,6 +101,31 @@ class Recipe:
         if self.update == "simultaneous" and self.k != 1:
             raise ValueError(f"recipe {self.name}: k = {self.k} needs update='alternating'; simultaneous has k = 1")
         self._check_sizes()
+        self._check_coordination()
+
+    def _check_coordination(self) -> None:
+        """Refuse rates, margins and schedules of the two players that nothing could be done with."""
+
+        def refuse(field: str, asked: str) -> None:
+            raise ValueError(f"recipe {self.name}: {field} = {getattr(self, field)!r}; {asked}")
+
+        if (n := self.mixture) is not None and (type(n) is not int or not 2 <= n < self.z_dim):
+            refuse("mixture", f"it must be an int of at least 2 and below z_dim = {self.z_dim}")
+        if (rate := self.d_learning_rate) is not None and not rate > 0:
+            refuse("d_learning_rate", "it must be above 0")
+        if (n := self.g_moves) is not None and (type(n) is not int or n < 1):
+            refuse("g_moves", "it must be an int of at least 1")
+        for field in ("d_margin", "g_margin"):
+            if (margin := getattr(self, field)) is not None and not 0 <= margin < 0.5:
+                refuse(field, "it must lie in [0, 0.5)")
+        if (schedule := self.k_schedule) is not None:
+            starts, ks = [start for start, _ in schedule], [k for _, k in schedule]
+            rising = starts[:1] == [1] and starts == sorted(set(starts))
+            if not rising or any(type(k) is not int or k < 1 for k in ks):
+                refuse("k_schedule", "it must be (epoch, k) pairs, epochs rising from 1, each k at least 1")
+        for field in ("k_schedule", "g_moves", "d_margin"):  # simultaneous moves share D's one way back to x
+            if getattr(self, field) is not None and self.update == "simultaneous":
+                refuse(field, "it needs update='alternating'")
 
     def _check_sizes(self) -> None:
         """Refuse layers that do not fit each other, the sample or the norm constraint."""
@@ -143,12 +179,16 @@ class Recipe:
         return self.dim + self.told
 
     def at(self, epoch: int) -> Self:
-        """The recipe of the nets as they are in epoch `epoch` (from 1): plain, with the second stage's layers in G once
-        it has begun."""
-        if (stage := self.second_stage) is None:
-            return self
-        front = stage.front if epoch > stage.after else ()
-        return self.replace(generator=(*front, *self.generator), second_stage=None)
+        """The recipe as it is in epoch `epoch` (from 1): plain, with that epoch's k, and with the second stage's layers
+        in G once it has begun."""
+        found = self
+        if (schedule := self.k_schedule) is not None:
+            k = [k for start, k in schedule if start <= epoch][-1]
+            found = found.replace(k=k, k_schedule=None)
+        if (stage := self.second_stage) is not None:
+            front = stage.front if epoch > stage.after else ()
+            found = found.replace(generator=(*front, *self.generator), second_stage=None)
+        return found
 
     def replace(self, **changes: object) -> Self:
         """A copy with some fields changed; an unknown field is a TypeError that lists the known ones."""
@@ -190,6 +230,8 @@ class Recipe:
         found: dict[str, Any] = {p: tuple(map(layers.from_dict, values[p])) for p in players}
         if stage := values.get("second_stage"):
             found["second_stage"] = SecondStage(stage["after"], tuple(Layer(**layer) for layer in stage["front"]))
+        if schedule := values.get("k_schedule"):
+            found["k_schedule"] = tuple((start, k) for start, k in schedule)
         return cls(**values | found | {"shape": tuple(values["shape"]), "momentum": tuple(values["momentum"])})
 
     def checksum(self) -> str:

@@ -18,7 +18,7 @@ import torch
 from safetensors.torch import save_file
 
 from ganrepro import checkpoints, datasets, networks, parameters, parzen, paths, provenance, scores, speed, training
-from ganrepro.algorithm1 import steps_in_epoch
+from ganrepro.algorithm1 import steps_in_all
 from ganrepro.recipes import OWN, Recipe, for_dataset, made_for
 from ganrepro.record import Record, decode, encode
 
@@ -250,7 +250,7 @@ def write(run: training.Run, data: datasets.Dataset, profile: str, path: Path) -
         "recipe": run.recipe.to_dict(),
         "seed": run.seed,
         "epochs": run.epoch,
-        "steps": run.epoch * steps_in_epoch(run.recipe, len(data.training)),
+        "steps": steps_in_all(run.recipe, len(data.training), run.epoch),
         "progress_epochs": [e for e in sorted(training.PROGRESS_EPOCHS) if e <= run.epoch],
         "stopping_rule": "last epoch; beside it the best epoch by validation Parzen score, where validation was on",
         "scores": judged,

@@ -29,7 +29,7 @@ def products(recipe: Recipe) -> list[Shape]:
     move_g = back_d + weights_g + back_g
     if recipe.update == "simultaneous":
         return generate + move_d + move_g
-    return recipe.k * (generate + move_d) + generate + judge + move_g
+    return recipe.k * (generate + move_d) + (recipe.g_moves or 1) * (generate + judge + move_g)
 
 
 def _sizes(inputs: int, layers: tuple[AnyLayer, ...], recipe: Recipe) -> list[tuple[int, int]]:

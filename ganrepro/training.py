@@ -18,7 +18,7 @@ from torch import Tensor
 from tqdm import tqdm
 
 from ganrepro import checkpoints, datasets, networks, parameters, parzen, progress, provenance, scores, speed
-from ganrepro.algorithm1 import Player, constrain_, draw, minibatches, rates_at, step, steps_in_epoch
+from ganrepro.algorithm1 import Player, constrain_, draw, minibatches, rates_at, step, steps_in_all, steps_in_epoch
 from ganrepro.datasets import Dataset
 from ganrepro.lockstep import Lockstep
 from ganrepro.recipes import Recipe
@@ -96,8 +96,8 @@ class Run:
         recipe, init = self.recipe.at(epoch), random_state(self.seed, SEED_STAGE)
         assert isinstance(self.g.net, networks.Generator)
         self.g.net.deepen(recipe, init)
-        self.g = Player.of(self.g.net)
-        self.d = Player.of(networks.Discriminator(recipe, init).to(self.rng.device))
+        self.g = Player.of(self.g.net, recipe.optimizer)
+        self.d = Player.of(networks.Discriminator(recipe, init).to(self.rng.device), recipe.optimizer)
         self.batch = 0
         constrain_(recipe, self.g)
         constrain_(recipe, self.d)
@@ -114,7 +114,7 @@ def start(recipe: Recipe, data: Dataset, seed: int, device: torch.device | str =
     init = random_state(seed, SEED_INIT)
     generator = networks.Generator(recipe.at(1), init, data.training.mean(0) if data.bounded else None)
     discriminator = networks.Discriminator(recipe, init)
-    g, d = Player.of(generator.to(device)), Player.of(discriminator.to(device))
+    g, d = (Player.of(net.to(device), recipe.optimizer) for net in (generator, discriminator))
     constrain_(recipe, g)
     constrain_(recipe, d)
     told = datasets.prepare(data, recipe).conditions if recipe.condition else None
@@ -156,20 +156,21 @@ def train(
         if run.epoch < epochs and (code := provenance.code_sha256()) not in run.codes:
             run.codes.append(code)
     together = where.type == "cuda" if lockstep is None else lockstep
-    steps = steps_in_epoch(recipe, len(x))
+    steps = [steps_in_all(recipe, len(x), epoch) for epoch in range(epochs + 1)]
     for team in teams(runs) if together else [[run] for run in runs]:
         done = min(team[0].epoch, epochs)
         shown = progress.bar(
-            total=epochs * steps * len(team), initial=done * steps * len(team), unit="step", leave=True,
+            total=steps[epochs] * len(team), initial=steps[done] * len(team), unit="step", leave=True,
             desc=f"{recipe.name} seed {', '.join(str(run.seed) for run in team)}", disable=not show_progress,
         )  # fmt: skip
         mover: Lockstep | None = None
         next_checkpoint = 0.0  # on a GPU: when writing will have taken a tenth of the time
         with shown:
             while team[0].epoch < epochs:
-                begun = [run.begin_stage(run.epoch + 1) for run in team]
-                if together and (mover is None or any(begun)):
-                    mover = Lockstep(recipe, [(r.g, r.d) for r in team], [r.rng for r in team], x)
+                epoch = team[0].epoch + 1
+                begun = [run.begin_stage(epoch) for run in team]
+                if together and (mover is None or any(begun) or mover.now != recipe.at(epoch)):
+                    mover = Lockstep(recipe, [(r.g, r.d) for r in team], [r.rng for r in team], x, epoch)
                 run_epoch(team, x, shown, mover)
                 for run in team:
                     if run.epoch in PROGRESS_EPOCHS:
@@ -209,7 +210,7 @@ def run_epoch(team: Sequence[Run], x: Tensor, bar: tqdm | None = None, lockstep:
         run.epoch, run.batch = epoch, run.batch + math.ceil(len(x) / recipe.batch_size)
         rates = rates_at(recipe, epoch, run.batch - 1)
         done = int(run.rows[-1]["step"]) if run.rows else 0
-        row = [epoch, done + steps_in_epoch(recipe, len(x)), *own, math.nan, *map(float, rates), seconds]
+        row = [epoch, done + steps_in_epoch(recipe.at(epoch), len(x)), *own, math.nan, *map(float, rates), seconds]
         run.rows.append(dict(zip(CURVES, row, strict=True)))
     if bar is not None:
         d_loss, g_loss, d_real, d_fake = means.mean(1).tolist()
@@ -219,9 +220,10 @@ def run_epoch(team: Sequence[Run], x: Tensor, bar: tqdm | None = None, lockstep:
 def alone(run: Run, x: Tensor, bar: tqdm | None = None) -> Tensor:
     """The steps of one epoch of one run: the means (4,) of what `step` returns. The last, smaller minibatch is kept."""
     total, steps, batch = torch.zeros(4, device=x.device), 0, run.batch
-    for batches in minibatches(run.recipe, x, run.rng):
-        draws = draw(run.recipe, [len(b) for b in batches], run.rng)
-        total += step(run.recipe, run.g, run.d, batches, draws, rates_at(run.recipe, run.epoch + 1, batch))
+    recipe = run.recipe.at(run.epoch + 1)
+    for batches in minibatches(recipe, x, run.rng):
+        draws = draw(recipe, [len(b) for b in batches], run.rng)
+        total += step(recipe, run.g, run.d, batches, draws, rates_at(run.recipe, run.epoch + 1, batch))
         batch += len(batches)
         steps += 1
         if bar is not None:
@@ -277,9 +279,9 @@ def estimate_seconds(recipe: Recipe, data: Dataset, device: str = "auto", epochs
     """Roughly how long `train` would take here: a few steps of a throw-away run, scaled up."""
     where = parameters.device(device)
     data = datasets.prepare(data, recipe)
-    scratch = start(recipe, data, 0, where)
-    x = rows(data)[: 12 * recipe.batch_size * recipe.k].to(where)
-    run_epoch([scratch], x[: 2 * recipe.batch_size * recipe.k])  # warm up
+    scratch, first = start(recipe, data, 0, where), recipe.at(1)
+    x = rows(data)[: 12 * recipe.batch_size * first.k].to(where)
+    run_epoch([scratch], x[: 2 * recipe.batch_size * first.k])  # warm up
     run_epoch([scratch], x)
-    per_step = scratch.rows[-1]["seconds"] / steps_in_epoch(recipe, len(x))
-    return per_step * steps_in_epoch(recipe, len(data.training)) * (recipe.epochs if epochs is None else epochs)
+    per_step = scratch.rows[-1]["seconds"] / steps_in_epoch(recipe.at(scratch.epoch), len(x))
+    return per_step * steps_in_all(recipe, len(data.training), recipe.epochs if epochs is None else epochs)
