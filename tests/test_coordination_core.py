@@ -212,5 +212,5 @@ def test_fields_survive_json_and_are_absent_where_they_are_none(name):
     recipe = small(**VARIANTS[name])
     again = Recipe.from_dict(json.loads(json.dumps(recipe.to_dict())))
     assert again == recipe and hash(again) == hash(recipe) and again.checksum() == recipe.checksum()
-    assert not LATER & set(small().to_dict())  # records and checkpoints made before still agree
-    assert LATER <= {f.name for f in dataclasses.fields(Recipe)}
+    assert not set(LATER) & set(small().to_dict())  # records and checkpoints made before still agree
+    assert set(LATER) <= {f.name for f in dataclasses.fields(Recipe)}
