@@ -10,7 +10,7 @@ import torch
 from test_training import small
 
 from ganrepro import datasets, training
-from ganrepro.extensions import coordination, rejection
+from ganrepro.extensions import coordination, racing, rejection
 from ganrepro.recipes import RECIPES, Recipe, for_dataset
 
 
@@ -79,11 +79,11 @@ def test_reduced_pictures_are_means_of_squares(digits):
 
 def test_first_reach_is_on_the_line_between_two_scores():
     x = np.array([10.0, 20.0, 30.0, 40.0])
-    assert coordination.first_reach(x, np.array([0.0, 4.0, 2.0, 9.0]), 3.0) == 17.5
-    assert coordination.first_reach(x, np.array([0.0, 1.0, 2.0, 6.0]), 3.0) == 32.5
-    assert coordination.first_reach(x, np.array([5.0, 1.0, 2.0, 6.0]), 3.0) == 10
-    assert coordination.first_reach(x, np.array([0.0, 1.0, 2.0, 3.0]), 3.0) == 40
-    assert coordination.first_reach(x, np.array([0.0, 1.0, 2.0, 2.9]), 3.0) == math.inf
+    assert racing.first_reach(x, np.array([0.0, 4.0, 2.0, 9.0]), 3.0) == 17.5
+    assert racing.first_reach(x, np.array([0.0, 1.0, 2.0, 6.0]), 3.0) == 32.5
+    assert racing.first_reach(x, np.array([5.0, 1.0, 2.0, 6.0]), 3.0) == 10
+    assert racing.first_reach(x, np.array([0.0, 1.0, 2.0, 3.0]), 3.0) == 40
+    assert racing.first_reach(x, np.array([0.0, 1.0, 2.0, 2.9]), 3.0) == math.inf
 
 
 def test_results_compare_at_equal_steps_and_at_equal_seconds():
@@ -93,14 +93,30 @@ def test_results_compare_at_equal_steps_and_at_equal_seconds():
          "d_fake": 0.5, "valid_ll": v + seed}
         for name, points in curves.items() for seed in (0, 1) for e, (s, v) in enumerate(points, 1)
     ])  # fmt: skip
-    goal = coordination.target(table)
+    goal = racing.target(table)
     assert goal == 20
-    found = coordination.results(table, goal).set_index(["arm", "seed"])
+    found = racing.results(table, goal).set_index(["arm", "seed"])
     own = found.loc[(coordination.RECIPE, 0)]
     assert (own["steps to goal"], own["seconds to goal"], own["at equal steps"], own["at equal seconds"]) == (
         200, 10, 20, 15,
     )  # fmt: skip
+    versus = racing.compare(racing.results(table, goal), "at equal steps").iloc[0]
+    assert (versus.arm, versus.differences, versus["mean"], versus.half) == ("fast", [-5, -5], -5, 0)
+    assert versus.better is False
     assert found.loc[("fast", 1), "at equal seconds"] == 16 and found.loc[("fast", 1), "steps to goal"] == math.inf
+
+
+def test_a_difference_is_decided_by_students_t_over_seeds():
+    rows = [
+        (a, s, v)
+        for a, vs in ((coordination.RECIPE, (0, 0, 0)), ("x", (1, 2, 3)), ("y", (5, 6, 7)))
+        for s, v in enumerate(vs)
+    ]
+    found = racing.compare(pd.DataFrame(rows, columns=["arm", "seed", "score"]), "score").set_index("arm")
+    assert found.half.tolist() == pytest.approx([4.302653 / math.sqrt(3)] * 2, rel=1e-5)  # t of 2 degrees of freedom
+    assert found.better.tolist() == [None, True]
+    (alone,) = racing.compare(pd.DataFrame(rows[::3], columns=["arm", "seed", "score"]), "score")[:1].itertuples()
+    assert alone.half == math.inf and alone.better is None
 
 
 def test_a_race_goes_on_from_its_checkpoints_and_its_rows_add_up(digits, tmp_path, monkeypatch):
@@ -108,24 +124,24 @@ def test_a_race_goes_on_from_its_checkpoints_and_its_rows_add_up(digits, tmp_pat
     known = {name: known[name] for name in (coordination.RECIPE, "k falls: 5, 2, 1", "G moves twice")}
     data = coordination.reduced(digits, 300, 50)
     monkeypatch.setattr(training, "VALIDATION_SAMPLES", 100)
-    made = {name: run for name, run in coordination.race(known, data, [0], "cpu", tmp_path)}
+    made = {name: run for name, run in racing.race(known, data, [0], "cpu", tmp_path)}
     cost = {(name, k): 0.5 * k for name in known for k in (1, 2, 5)}
-    found = {name: coordination.rows(name, run, cost, 300) for name, run in made.items()}
+    found = {name: racing.rows(name, run, cost, 300) for name, run in made.items()}
     assert found["k falls: 5, 2, 1"].g_moves.tolist() == [1, 1 + 2, 1 + 2 + 3]
     assert found["k falls: 5, 2, 1"].seconds.tolist() == [7.5, 10.5, 12.0]
     assert found["G moves twice"].g_moves.tolist() == [6, 12, 18]
     for rows in found.values():
-        assert list(rows.columns) == coordination.COLUMNS and rows.step.tolist() == [3, 6, 9]
+        assert list(rows.columns) == racing.COLUMNS and rows.step.tolist() == [3, 6, 9]
         assert rows.valid_ll.notna().all()
     monkeypatch.setattr(training, "run_epoch", lambda *_: pytest.fail("trained again"))
-    again = dict(coordination.race(known, data, [0], "cpu", tmp_path))
+    again = dict(racing.race(known, data, [0], "cpu", tmp_path))
     pd.testing.assert_frame_equal(again["G moves twice"].curves, made["G moves twice"].curves)
 
 
 def test_costs_are_of_each_arm_and_k_and_leave_no_trace(digits):
     known = coordination.arms(small(epochs=3))
     known = {name: known[name] for name in (coordination.RECIPE, "alternating updates", "k falls: 5, 2, 1")}
-    found = coordination.costs(known, digits, "cpu", rounds=2, minibatches=10)
+    found = racing.costs(known, digits, "cpu", rounds=2, minibatches=10)
     schedule = [("k falls: 5, 2, 1", k) for k in (5, 2, 1)]
     assert list(found) == [(coordination.RECIPE, 1), ("alternating updates", 1), *schedule]
     assert all(0 < s < 1 for s in found.values())
