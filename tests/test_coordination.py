@@ -124,9 +124,9 @@ def test_a_race_goes_on_from_its_checkpoints_and_its_rows_add_up(digits, tmp_pat
     known = {name: known[name] for name in (coordination.RECIPE, "k falls: 5, 2, 1", "G moves twice")}
     data = coordination.reduced(digits, 300, 50)
     monkeypatch.setattr(training, "VALIDATION_SAMPLES", 100)
-    made = {name: run for name, run in racing.race(known, data, [0], "cpu", tmp_path)}
+    made = {name: run for name, _, run in racing.race(known, data, [0], "cpu", tmp_path)}
     cost = {(name, k): 0.5 * k for name in known for k in (1, 2, 5)}
-    found = {name: racing.rows(name, run, cost, 300) for name, run in made.items()}
+    found = {name: racing.rows(name, 0, known[name], run, cost, 300) for name, run in made.items()}
     assert found["k falls: 5, 2, 1"].g_moves.tolist() == [1, 1 + 2, 1 + 2 + 3]
     assert found["k falls: 5, 2, 1"].seconds.tolist() == [7.5, 10.5, 12.0]
     assert found["G moves twice"].g_moves.tolist() == [6, 12, 18]
@@ -134,8 +134,18 @@ def test_a_race_goes_on_from_its_checkpoints_and_its_rows_add_up(digits, tmp_pat
         assert list(rows.columns) == racing.COLUMNS and rows.step.tolist() == [3, 6, 9]
         assert rows.valid_ll.notna().all()
     monkeypatch.setattr(training, "run_epoch", lambda *_: pytest.fail("trained again"))
-    again = dict(racing.race(known, data, [0], "cpu", tmp_path))
-    pd.testing.assert_frame_equal(again["G moves twice"].curves, made["G moves twice"].curves)
+    *_, (name, _, again) = racing.race(known, data, [0], "cpu", tmp_path)
+    pd.testing.assert_frame_equal(again.curves, made[name].curves)
+
+
+def test_an_arm_that_diverges_is_a_result_and_is_not_compared(digits):
+    known = {coordination.RECIPE: small(epochs=2), "wild": small(epochs=2, learning_rate=1e30)}
+    data, cost = coordination.reduced(digits, 200, 50), {(coordination.RECIPE, 1): 1.0, ("wild", 1): 1.0}
+    parts = [racing.rows(n, s, known[n], run, cost, 200) for n, s, run in racing.race(known, data, [0], "cpu")]
+    found = racing.results(pd.concat(parts), -1e9).set_index("arm")
+    assert parts[1].valid_ll.isna().all() and parts[1].step.tolist() == [2, 4]
+    assert found.loc["wild", "steps to goal"] == math.inf and math.isnan(found.loc["wild", "at equal seconds"])
+    assert not len(racing.compare(found.reset_index(), "at equal steps"))
 
 
 def test_costs_are_of_each_arm_and_k_and_leave_no_trace(digits):

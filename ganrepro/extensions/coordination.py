@@ -85,8 +85,8 @@ def narrowed(
 def reduced(data: datasets.Dataset, examples: int, valid: int, least: int = 14) -> datasets.Dataset:
     """The first so many training and validation examples, in pictures of fewer pixels, each the mean of a square.
 
-    The squares are the largest that fill the picture and leave it at least `least` pixels high and wide: of 14, sides of
-    28 become 14 and of 48 become 16; smaller pictures stay.
+    The squares are the largest that fill the picture and leave it at least `least` pixels high and wide: with 14, sides
+    of 28 become 14 and of 48 become 16; smaller pictures stay.
     """
     c, h, w = data.shape
     side = max(n for n in range(1, max(1, min(h, w) // least) + 1) if h % n == w % n == 0)
@@ -94,8 +94,8 @@ def reduced(data: datasets.Dataset, examples: int, valid: int, least: int = 14) 
     def means(x: Tensor) -> Tensor:
         return avg_pool2d(x.view(-1, c, h, w), side).flatten(1)
 
-    splits = {"train": data.training[:examples], "valid": data.valid[:valid], "test": data.test[:valid]}
-    small = {name: means(x) for name, x in splits.items()}
-    absent = {split: None for split in splits}
-    shape = (c, h // side, w // side)
-    return dataclasses.replace(data, shape=shape, labels=absent, folds=None, unlabeled=None, **small)
+    shape, unlabelled = (c, h // side, w // side), dict.fromkeys(data.labels)
+    train, held, test = (means(x) for x in (data.training[:examples], data.valid[:valid], data.test[:valid]))
+    return dataclasses.replace(
+        data, shape=shape, train=train, valid=held, test=test, labels=unlabelled, folds=None, unlabeled=None
+    )

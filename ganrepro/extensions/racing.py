@@ -30,15 +30,19 @@ COLUMNS = ["arm", "seed", "epoch", "step", "g_moves", "seconds", "d_real", "d_fa
 def race(
     known: Mapping[str, Recipe], data: datasets.Dataset, seeds: Sequence[int], device: str = "auto",
     folder: Path | None = None,
-) -> Iterator[tuple[str, Run]]:  # fmt: skip
-    """Train every arm, seed after seed, validated after every epoch. A race that was broken off goes on from the
-    checkpoints in `folder`."""
+) -> Iterator[tuple[str, int, Run | None]]:  # fmt: skip
+    """Train every arm, seed after seed, validated after every epoch: its name, the seed, and its run, None where it
+    diverged. A race that was broken off goes on from the checkpoints in `folder`."""
     for seed in seeds:
         for name, recipe in known.items():
             place = folder and folder / re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")
             options = {"validate_every": 1, "checkpoint_dir": place, "show_progress": False}
-            (run,) = training.train(recipe, data, seeds=(seed,), device=device, **options)  # type: ignore[arg-type]
-            yield name, run
+            try:
+                (run,) = training.train(recipe, data, seeds=(seed,), device=device, **options)  # type: ignore[arg-type]
+            except FloatingPointError:  # a result, too
+                yield name, seed, None
+            else:
+                yield name, seed, run
 
 
 def costs(
@@ -62,13 +66,18 @@ def costs(
     return least
 
 
-def rows(name: str, run: Run, cost: Mapping[tuple[str, int], float], examples: int) -> pd.DataFrame:
-    """The epochs of a run as rows of COLUMNS: minibatches of data, moves of G and seconds so far, score in nats."""
-    found, an_epoch = run.curves, math.ceil(examples / run.recipe.batch_size)
-    seconds = [an_epoch * cost[name, run.recipe.at(epoch).k] for epoch in found.epoch]
-    moves = [steps_in_all(run.recipe, examples, epoch) * (run.recipe.g_moves or 1) for epoch in found.epoch]
-    found = found.assign(arm=name, seed=run.seed, seconds=np.cumsum(seconds), g_moves=moves)
-    return found.assign(step=found.epoch * an_epoch)[COLUMNS]
+def rows(
+    name: str, seed: int, recipe: Recipe, run: Run | None, cost: Mapping[tuple[str, int], float], examples: int
+) -> pd.DataFrame:  # fmt: skip
+    """The epochs of an arm as rows of COLUMNS: minibatches of data, moves of G and seconds so far, score in nats, which
+    is missing throughout where it diverged."""
+    epochs, an_epoch = range(1, recipe.epochs + 1), math.ceil(examples / recipe.batch_size)
+    found = pd.DataFrame({"epoch": epochs, "arm": name, "seed": seed, "step": [an_epoch * e for e in epochs]})
+    found["g_moves"] = [steps_in_all(recipe, examples, e) * (recipe.g_moves or 1) for e in epochs]
+    found["seconds"] = np.cumsum([an_epoch * cost[name, recipe.at(e).k] for e in epochs])
+    for column in ("d_real", "d_fake", "valid_ll"):
+        found[column] = math.nan if run is None else run.curves[column]
+    return found[COLUMNS]
 
 
 def target(table: pd.DataFrame) -> float:
@@ -107,10 +116,10 @@ def results(table: pd.DataFrame, goal: float) -> pd.DataFrame:
 def compare(found: pd.DataFrame, column: str) -> pd.DataFrame:
     """Each arm's column of `results` less the recipe's on the same seeds, an arm a row: differences, a list; mean; the
     half width of its 95% interval over seeds by Student's t (inf for one seed); better: whether it lies above 0 (True),
-    below (False) or on both sides (None)."""
+    below (False) or on both sides (None). An arm that diverged on any seed has no place in it."""
     wide = found.pivot(index="seed", columns="arm", values=column)
     rows = []
-    for name in found.arm.unique():
+    for name in found.arm.drop_duplicates()[lambda names: wide[names].notna().all().to_numpy()]:
         own = (wide[name] - wide[RECIPE]).to_numpy()
         n = len(own)
         half = float(stats.t.ppf(0.975, n - 1) * own.std(ddof=1) / math.sqrt(n)) if n > 1 else math.inf
