@@ -42,6 +42,8 @@ def arms(recipe: Recipe) -> dict[str, Recipe]:
     rate, adam = recipe.learning_rate, recipe.replace(optimizer="adam", momentum=(0.5, 0.5))
     rates = {
         "D's rate x 4": recipe.replace(d_learning_rate=4 * rate),
+        "D's rate x 2": recipe.replace(d_learning_rate=2 * rate),
+        "D's rate / 2": recipe.replace(d_learning_rate=rate / 2),
         "D's rate / 4": recipe.replace(d_learning_rate=rate / 4),
         "G's rate x 4": recipe.replace(learning_rate=4 * rate, d_learning_rate=rate),
         "Adam, 0.0002": adam.replace(learning_rate=2e-4),

@@ -1,4 +1,4 @@
-"""The notebooks of section 7 as their users run them, with parameters that are not the defaults."""
+"""Notebook 05 as its users run it, with parameters of their own."""
 
 import pandas as pd
 from test_notebooks import PICTURES, outputs, papermill, status, text
