@@ -86,9 +86,9 @@ def commit_ablations() -> list[Path]:
 
 
 def commit_claims() -> list[Path]:
-    """Put the claim tables of the paper profile, and what their figures are drawn from, under results/claims."""
-    made = sorted((paths.runs() / "claims").glob("*_paper.*"))
-    return [_copy(path, paths.results() / "claims" / path.name) for path in made]
+    """Put the claim tables of the paper profile, and the races that their figures are drawn from, under results/."""
+    made = [path for kind in ("claims", "races") for path in sorted((paths.runs() / kind).glob("*_paper.csv"))]
+    return [_copy(path, paths.results() / path.parent.name / path.name) for path in made]
 
 
 def _copy(source: Path, target: Path) -> Path:
