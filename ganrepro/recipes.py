@@ -9,9 +9,9 @@ __all__ = ["MARGINAL", "OWN", "RECIPES", "Convolution", "Layer", "Recipe", "Seco
            "for_dataset", "made_for"]  # fmt: skip
 
 SINGLE_LOGIT = Layer(1, "linear", 0.005)  # the sigmoid is part of the loss, which works on logits
-# A one-hot c has a length of 1, z one of 10 and x of 9, so that at 1 it goes unheard at first, and at 20 it drowns z. With
-# the full recipe on MNIST, samples of their class and their spread within it, against real ones: at 1 12% and 1.0 after
-# 8 epochs; at 4 88% and .95 after 12, 97% and .98 after 30; at 8 62% and .04 after 3; at 20 80% and .01 after 4.
+# A one-hot c has a length of 1, z one of 10 and x of 9: at 1 it goes unheard at first, and at 20 it drowns z. With the
+# full recipe on MNIST, samples of their class and their spread within it, against real ones: at 1 12% and 1.0 after 8
+# epochs; at 4 88% and .95 after 12, 97% and .98 after 30; at 8 62% and .04 after 3; at 20 80% and .01 after 4.
 LOUDNESS = 4.0
 
 
