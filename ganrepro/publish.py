@@ -56,18 +56,23 @@ def commit_record(record: Record) -> Path | None:
             shutil.copyfile(record.path / name, unfinished / name)
         if (record.path / subsets.FILE).is_file():
             shutil.copyfile(record.path / subsets.FILE, unfinished / subsets.FILE)
-        arrays = fewer(record) if seed >= FULL_SEEDS or record.recipe.dim > SMALL else record.arrays
+        arrays = fewer(record) if seed >= FULL_SEEDS or record.recipe.dim > SMALL else last_epoch(record)
         np.savez_compressed(unfinished / "samples.npz", allow_pickle=False, **arrays)
         if (dataset, seed) == WEIGHTS_OF and record.recipe.name == "mnist":
             shutil.copyfile(record.path / "weights.safetensors", unfinished / "weights.safetensors")
     return target
 
 
+def last_epoch(record: Record) -> dict[str, NDArray[Any]]:
+    """The arrays of the last epoch: of the best one, the log-likelihoods are committed, not the samples."""
+    return {k: v for k, v in record.arrays.items() if k != "best_samples"}
+
+
 def fewer(record: Record) -> dict[str, NDArray[Any]]:
-    """1,000 samples of a seed, all its folds together, and ten of the points followed; of the best epoch none."""
+    """1,000 samples of a seed, all its folds together, and ten of the points followed."""
     name, fold = record.meta["dataset"]["name"], record.meta["dataset"]["fold"]
     folds = 1 if fold is None else len(datasets.load(name).folds or [fold])
-    arrays = {k: v for k, v in record.arrays.items() if k != "best_samples"}
+    arrays = last_epoch(record)
     cut = {k: arrays[k][: FEWER_SAMPLES // folds] for k in ("samples", "condition") if k in arrays}
     return arrays | cut | {"progress": arrays["progress"][:, :FEWER_PROGRESS]}
 
