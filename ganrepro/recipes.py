@@ -164,10 +164,15 @@ def for_dataset(name: str, shape: tuple[int, int, int], recipe: str = OWN) -> Re
     """
     if len(shape) != 3 or any(type(s) is not int or s < 1 for s in shape):
         raise ValueError(f"shape = {shape!r}; expected three ints of at least 1: (channels, height, width)")
-    family = _OWN.get(name, "mnist") if recipe == OWN else recipe
+    family = own(name) if recipe == OWN else recipe
     if family not in _BUILD:
         raise ValueError(f"recipe = {recipe!r}; choose one of {OWN}, {', '.join(_BUILD)}")
     return _BUILD[family](family, shape)
+
+
+def own(name: str) -> str:
+    """The name of a data set's own recipe."""
+    return _OWN.get(name, "mnist")
 
 
 def made_for(recipe: str) -> str:

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from ganrepro import paths, scores
+from ganrepro import paths, recipes, scores
 from ganrepro.records import Record
 
 COLUMNS = ["dataset", "label", "model", "recipe", "rule", "epochs", "n_seeds", "sigma", "mean",
@@ -74,9 +74,11 @@ def gan_rows(
         if not per_seed:
             continue
         first = seeds[0][0]
+        name = first.meta["recipe"]["name"]
+        model = OURS if name == recipes.own(dataset) else f"{OURS}, {name}"
         rows.append({
-            "dataset": dataset, "label": label, "model": OURS, "source": source,
-            "recipe": first.meta["recipe"]["name"] + ("" if profile == "paper" else f" ({profile} profile)"),
+            "dataset": dataset, "label": label, "model": model, "source": source,
+            "recipe": name + ("" if profile == "paper" else f" ({profile} profile)"),
             "rule": named, "n_seeds": len(per_seed),
             "epochs": _span([e for s in per_seed for e in s["epochs"]]),
             "sigma": float(np.mean([s["sigma"] for s in per_seed])),
