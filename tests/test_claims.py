@@ -35,6 +35,9 @@ def test_a_saved_table_says_how_it_came_to_be(tmp_path):
     read = pd.read_csv(claims.save(found, tmp_path / "below" / "t.csv", "paper", torch.device("cpu")))
     assert read.profile[0] == "paper" and "cores" in read.hardware[0]
     assert claims.readable(read).equals(claims.readable(found))
+    bare = claims.table([Claim("a", [1.0, 3.0], "seeds")])
+    read = pd.read_csv(claims.save(bare, tmp_path / "bare.csv", "paper", torch.device("cpu")))
+    assert claims.readable(read).measured[0] == "2 ± 1 (2 seeds)"
 
 
 def test_only_committed_tables_are_found(tmp_path, monkeypatch):
