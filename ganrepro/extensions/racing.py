@@ -24,6 +24,7 @@ from ganrepro.algorithm1 import steps_in_all
 from ganrepro.recipes import Recipe
 from ganrepro.training import Run
 
+SLOW = 1e-4  # learning rate at which steps are timed
 COLUMNS = ["arm", "seed", "epoch", "step", "g_moves", "seconds", "d_real", "d_fake", "valid_ll"]
 
 
@@ -50,11 +51,12 @@ def costs(
 ) -> dict[tuple[str, int], float]:  # fmt: skip
     """Seconds a minibatch of data takes in each arm, by (arm, k): the least of some rounds in which all take turns.
 
-    On a CPU it is the process's own time, which other work there does not lengthen: give torch one thread.
+    On a CPU it is the process's own time, which other work there does not lengthen: give torch one thread. A step takes
+    as long at any rate: these are at a small one, at which nothing diverges.
     """
     where = parameters.device(device)
     clock = time.process_time if where.type == "cpu" else time.perf_counter
-    apart = {(name, r.at(e).k): r.at(e) for name, r in known.items() for e in range(1, r.epochs + 1)}
+    apart = {(name, r.at(e).k): _slow(r.at(e)) for name, r in known.items() for e in range(1, r.epochs + 1)}
     scratch = {key: training.start(recipe, data, 0, where) for key, recipe in apart.items()}
     x = data.training[: minibatches * max(r.batch_size for r in apart.values())].to(where)
     least = dict.fromkeys(apart, math.inf)
@@ -64,6 +66,11 @@ def costs(
             training.run_epoch([run], x)  # it ends with a number read back, so that a GPU has finished
             least[key] = min(least[key], (clock() - began) / math.ceil(len(x) / run.recipe.batch_size))
     return least
+
+
+def _slow(recipe: Recipe) -> Recipe:
+    own = recipe.d_learning_rate and SLOW
+    return recipe.replace(learning_rate=SLOW, d_learning_rate=own)
 
 
 def rows(
