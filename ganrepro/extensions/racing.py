@@ -47,7 +47,7 @@ def race(
 
 
 def costs(
-    known: Mapping[str, Recipe], data: datasets.Dataset, device: str = "auto", rounds: int = 5, minibatches: int = 30
+    known: Mapping[str, Recipe], data: datasets.Dataset, device: str = "auto", rounds: int = 25, minibatches: int = 10
 ) -> dict[tuple[str, int], float]:  # fmt: skip
     """Seconds a minibatch of data takes in each arm, by (arm, k): the least of some rounds in which all take turns.
 
