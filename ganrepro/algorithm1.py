@@ -108,7 +108,7 @@ def draw(recipe: Recipe, sizes: Sequence[int], rng: torch.Generator, dtype: torc
 
     def one(n: int, judged: int) -> Draws:
         observed = (conditions.draw_mask(recipe, n, rng, dtype),) if recipe.subsets else ()
-        masks = networks.draw_masks(recipe, judged, rng, dtype)
+        masks = networks.draw_masks(recipe, judged, rng, dtype)  # before z: the order is part of what a seed fixes
         return Draws(networks.draw_noise(recipe, n, rng, dtype), masks, observed)
 
     draws = [one(n, 2 * n) for n in sizes]

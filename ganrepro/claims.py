@@ -44,7 +44,7 @@ def readable(found: pd.DataFrame) -> pd.DataFrame:
 
     def measured(row: pd.Series) -> str:
         error = "" if pd.isna(row.error) else f" ± {row.error:.2g}"
-        unit = "" if pd.isna(row.unit) else f" {row.unit}"  # an empty one comes back from a file as NaN
+        unit = "" if pd.isna(row.unit) or not row.unit else f" {row.unit}"  # an empty one comes back from a file as NaN
         return f"{row.measured:.4g}{error}{unit} ({row.n} {row.over})"
 
     def verdict(holds: bool | None) -> str:
