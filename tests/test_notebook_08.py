@@ -22,9 +22,11 @@ def test_08_on_other_data_with_few_labels(tmp_path):
 def test_08_refuses_what_it_cannot_classify(tmp_path):
     for given, message in (
         ({"dataset": "digits", "labels": "2000"}, "labels = 2000; choose 20 to"),
-        ({"dataset": "att"}, "classes in test"),
+        ({"dataset": "att"}, "dataset = 'att'; choose one of"),
+        ({"dataset": "tfd"}, "classes in test"),  # its stand-in's test people are not in train
         ({"labels": "-5"}, "at least 0"),
     ):
-        done, _ = papermill(tmp_path, "08_semisupervised.ipynb", *(x for k, v in given.items() for x in ("-p", k, v)))
+        asked = [x for k, v in given.items() for x in ("-p", k, v)]
+        done, _ = papermill(tmp_path, "08_semisupervised.ipynb", *asked, GANREPRO_DATA=str(tmp_path))
         assert done.returncode != 0 and message in done.stderr, done.stderr[-2000:]
         assert not (tmp_path / "runs").exists()
