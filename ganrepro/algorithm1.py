@@ -139,7 +139,7 @@ def step(
         if recipe.classes:  # on data alone: what reaches the samples is still the game's
             d_loss = d_loss + game.label_loss(answers.narrow(-2, 0, n), batch[..., recipe.dim :])
         if simultaneous:
-            *d_gradients, slope = d.gradients(d_loss, judged)
+            *d_gradients, slope = d.gradients(d_loss + game.lift(l_fake, recipe.d_loss_scale), judged)
         else:
             descend_(recipe, d, d.gradients(d_loss), d_rates)
     l_real, l_fake = l_real.detach(), l_fake.detach()

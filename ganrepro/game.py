@@ -6,6 +6,8 @@ Every function takes logits (..., n) and returns the mean over the last axis, in
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch import Tensor
 from torch.nn.functional import softplus
@@ -71,7 +73,18 @@ def generator_loss(l_fake: Tensor, objective: str = "non-saturating", margin: fl
     raise ValueError(f"objective = {objective!r}; choose one of non-saturating, minimax, blend")
 
 
-FARTHEST = 80.0  # logit at which `exchange` stays finite in float32; D = 1e-35 there
+FARTHEST = 40.0  # the logit of a sample, below 0, from which on D's own slope is too small to be turned into G's
+
+
+def lift(l_fake: Tensor, scale: float = 0.5) -> Tensor:
+    """0, to add to D's loss: it holds the slope at each sample's logit l < -FARTHEST up to what it is at -FARTHEST.
+
+    There D has stopped learning from the sample (the slope is e^-40), and float32 would lose it on the way back to x;
+    G still learns at full rate from what `exchange` makes of it.
+    """
+    low = l_fake.clamp(max=-FARTHEST)
+    missing = math.exp(-FARTHEST) * low - softplus(low)
+    return scale * (missing - missing.detach()).mean(-1)
 
 
 def exchange(
@@ -79,11 +92,12 @@ def exchange(
 ) -> Tensor:  # fmt: skip
     """(dL_G/dl) / (dL_D/dl) at each of D's logits of samples: what turns a gradient of D's loss into one of G's.
 
-    Both losses reach a sample x = G(z) through its logit alone. So once D's loss has been carried back to x, G's needs
-    no second way through D. margin: G's. Raises ValueError as `generator_loss` does.
+    Both losses reach a sample x = G(z) through its logit alone. So once D's loss, lifted, has been carried back to x,
+    G's needs no second way through D. margin: G's. Raises ValueError as `generator_loss` does.
     """
     odds = torch.exp(-l_fake.clamp(min=-FARTHEST))  # (1 - D) / D
-    slopes = {"non-saturating": -odds, "minimax": -torch.ones_like(odds), "blend": -(1 + odds) / 2}
+    unlifted = torch.exp((l_fake + FARTHEST).clamp(max=0))  # 1 down to -FARTHEST
+    slopes = {"non-saturating": -odds, "minimax": -unlifted, "blend": -(unlifted + odds) / 2}
     if objective not in slopes:
         raise ValueError(f"objective = {objective!r}; choose one of {', '.join(slopes)}")
     return counted(slopes[objective] / scale, l_fake, margin)

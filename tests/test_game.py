@@ -124,12 +124,25 @@ def test_an_unknown_objective_is_refused_with_the_choices(objective):
         game.generator_loss(torch.zeros(2), objective)
 
 
-@given(st.lists(st.floats(-30, 30), min_size=1, max_size=8), st.sampled_from(OBJECTIVES), st.floats(0.1, 2))
-def test_exchange_is_the_ratio_of_the_losses_slopes(logits, objective, scale):
-    d, d_of_minus = outputs(logits), outputs([-l for l in logits])  # D and 1 - D, each without cancellation
+@given(st.lists(st.floats(-700, 700), min_size=1, max_size=8), st.sampled_from(OBJECTIVES), st.floats(0.1, 2))
+def test_exchange_turns_ds_lifted_slope_into_gs(logits, objective, scale):
+    l = double(logits).requires_grad_()
+    on_data = torch.full_like(l, 1e3).detach()  # of which D is sure
+    lifted = torch.autograd.grad(game.discriminator_loss(on_data, l, scale) + game.lift(l, scale), l)[0]
+    found = (game.exchange(l.detach(), objective, scale) * lifted).numpy() * len(logits)
+    d, d_of_minus = outputs(logits), outputs([-v for v in logits])  # D and 1 - D, each without cancellation
     of_g = {"non-saturating": -d_of_minus, "minimax": -d, "blend": -(d + d_of_minus) / 2}[objective]
-    found = game.exchange(double(logits), objective, scale).numpy() * (scale * d)
-    np.testing.assert_allclose(found, of_g, rtol=1e-12)
+    np.testing.assert_allclose(found, of_g, rtol=1e-12, atol=1e-15)
+
+
+@given(st.lists(st.floats(-700, 700), min_size=1, max_size=8), st.floats(0.1, 2))
+def test_lift_changes_no_loss_and_no_slope_that_counts(logits, scale):
+    l = double(logits).requires_grad_()
+    lift = game.lift(l, scale)
+    slope = torch.autograd.grad(lift, l)[0].numpy()
+    assert float(lift) == 0
+    assert (slope[np.array(logits) > -game.FARTHEST] == 0).all()
+    assert ((slope >= 0) & (slope <= scale * math.exp(-game.FARTHEST))).all()
 
 
 def test_exchange_stays_finite_where_d_is_sure_beyond_float32():

@@ -85,6 +85,29 @@ def test_twenty_steps_equal_the_independent_implementation(digits, update, k, dr
     assert min(moved) > 1e-9  # every parameter took part, far above the tolerance
 
 
+@pytest.mark.parametrize("objective", ["non-saturating", "blend"])
+@pytest.mark.parametrize("logit", [-30.0, -60.0, -100.0, -1000.0])
+def test_g_learns_at_full_rate_from_a_d_that_is_sure_in_float32_too(digits, logit, objective):
+    """D's own slope at such a sample is 0 in float32; G's is 1/n however sure D is."""
+    recipe = small(batch_size=20, objective=objective)
+    run = training.start(recipe, digits, seed=3)
+    g, d = algorithm1.Player.of(run.generator), algorithm1.Player.of(run.discriminator)
+    with torch.no_grad():
+        d.theta["layers.2.bias"].fill_(logit)
+    exact = [[(w.astype(np.float64), b.astype(np.float64)) for w, b in numpy_layers(p)] for p in (g, d)]
+    ours = Reference(*exact, pieces=5, objective=objective)
+    x, draws = digits.train[:20], algorithm1.draw(recipe, [20], torch.Generator().manual_seed(0))
+    rates = algorithm1.rates_at(recipe, 1, 0)
+    algorithm1.step(recipe, g, d, [x], draws, rates)
+    z, on_data, on_samples = as_numpy(draws[0], recipe, 20)
+    ours.simultaneous_step(x.double().numpy(), z, on_data, on_samples, *map(float, rates))
+    for player, velocities in ((g, ours.vg), (d, ours.vd)):
+        for v, expected in zip(player.velocity.values(), (t for pair in velocities for t in pair), strict=True):
+            assert np.abs(expected).max() > 1e-9
+            error = np.linalg.norm(v.numpy() - expected) / np.linalg.norm(expected)
+            assert error < 1e-5
+
+
 def test_schedules_are_the_authors():
     recipe = RECIPES["mnist"]
     assert [float(r) for r in algorithm1.rates_at(recipe, 1, 0)] == [0.1, 0.5]
