@@ -20,6 +20,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV, StratifiedShuffleSplit
 from sklearn.neural_network import MLPClassifier, MLPRegressor
+from threadpoolctl import threadpool_limits
 from torch import Tensor, nn
 
 from ganrepro.datasets import Dataset
@@ -176,16 +177,17 @@ def sweep(
 
     Draw r of n labels is the same rows for every method, so that differences over draws are paired.
     """
-    labels, rows = data.labels["train"], []
-    assert labels is not None
+    labels, truth, rows = data.labels["train"], data.labels["test"], []
+    assert labels is not None and truth is not None
     chosen = {(n, r): draw_labels(labels, n, count_classes(data), r) for n in counts for r in range(draws)}
-    test, truth = data.test[:n_test], data.labels["test"][:n_test].numpy()  # type: ignore[index]
     for name, method in methods.items():
-        judged = method.features(test).numpy()
+        judged = method.features(data.test[:n_test]).numpy()
         for (n, r), few in chosen.items():
             if method.most is None or n <= method.most:
-                fitted = method.fit(method.features(data.train[few]).numpy(), labels[few].numpy(), r)
-                rows.append([name, n, r, 100 * float(np.mean(fitted.predict(judged) != truth))])
+                x, y = method.features(data.train[few]).numpy(), labels[few].numpy()
+                with threadpool_limits(1, "blas"):  # in small products, threads only wait
+                    fitted = method.fit(x, y, r)
+                    rows.append([name, n, r, 100 * float(np.mean(fitted.predict(judged) != truth[:n_test].numpy()))])
     return pd.DataFrame(rows, columns=["method", "labels", "draw", "error"])
 
 
