@@ -124,6 +124,12 @@ class Record:
         return net.eval()
 
 
+def compact(weights: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    """Weights as a record stores them: float16, half the size; float32 where one lies beyond float16's range."""
+    halved = {name: p.half() for name, p in weights.items()}
+    return {name: p if p.isfinite().all() else weights[name] for name, p in halved.items()}
+
+
 def encode(arrays: dict[str, torch.Tensor], bounded: bool) -> dict[str, NDArray[Any]]:
     """uint8 of arrays in [0, 1]; of unbounded ones too, with lo and hi of the affine map that brings them back.
 

@@ -20,7 +20,7 @@ from safetensors.torch import save_file
 from ganrepro import checkpoints, datasets, networks, parameters, parzen, paths, provenance, scores, speed, training
 from ganrepro.algorithm1 import steps_in_all
 from ganrepro.recipes import OWN, Recipe, for_dataset, made_for
-from ganrepro.record import Record, decode, encode
+from ganrepro.record import Record, compact, decode, encode
 
 PROFILES = ("auto", "quick", "paper")
 WANTED = (
@@ -221,13 +221,14 @@ def checkpoint_folder(recipe: Recipe, data: datasets.Dataset) -> Path:
 def write(run: training.Run, data: datasets.Dataset, profile: str, path: Path) -> Record:
     """Judge a run and write its record, whole or not at all. Returns it.
 
-    The stored samples and `ll` are the last epoch's. Where validation found an earlier epoch better, that one's stand
-    beside them as best_samples and best_ll. Both rules are in the table, and the last epoch with sigma from the fine
-    grid: none is chosen on test data.
+    The stored samples and `ll` are the last epoch's, of G with its weights as they are stored. Where validation found
+    an earlier epoch better, that one's stand beside them as best_samples and best_ll. Both rules are in the table, and
+    the last epoch with sigma from the fine grid: none is chosen on test data.
     """
     device, better, data = run.rng.device, 0 < run.best_epoch < run.epoch, datasets.prepare(data, run.recipe)
     told = run.draw_conditions(STORED_SAMPLES, run.seed)
-    x, z = networks.sample(run.generator, run.recipe, STORED_SAMPLES, run.seed, told)
+    weights = compact(run.weights())
+    x, z = networks.sample(run.generator_of(weights, run.epoch), run.recipe, STORED_SAMPLES, run.seed, told)
     arrays = {"samples": x, "progress": torch.stack(run.progress)}
     if better:
         arrays["best_samples"] = networks.generate(run.best_generator(), z, told)
@@ -266,7 +267,7 @@ def write(run: training.Run, data: datasets.Dataset, profile: str, path: Path) -
         run.curves.to_csv(unfinished / "curves.csv", index=False, float_format="%.6g")
         np.savez_compressed(unfinished / "samples.npz", allow_pickle=False, z=z[:64].numpy(), **stored, **conditions)
         np.savez_compressed(unfinished / "ll.npz", allow_pickle=False, **ll)
-        save_file(run.weights(), unfinished / "weights.safetensors")
+        save_file(weights, unfinished / "weights.safetensors")
     return Record(path)
 
 

@@ -81,8 +81,12 @@ class Run:
 
     def best_generator(self) -> torch.nn.Module:
         """G as it stood at `best_epoch`."""
-        generator = networks.Generator(self.recipe.at(self.best_epoch), torch.Generator())
-        state = {k.removeprefix("generator."): p for k, p in self.best.items() if k.startswith("generator.")}
+        return self.generator_of(self.best, self.best_epoch)
+
+    def generator_of(self, weights: dict[str, Tensor], epoch: int) -> torch.nn.Module:
+        """G with weights of that epoch, named as by `weights`."""
+        generator = networks.Generator(self.recipe.at(epoch), torch.Generator())
+        state = {k.removeprefix("generator."): p for k, p in weights.items() if k.startswith("generator.")}
         generator.load_state_dict(state)
         return generator.to(self.rng.device)
 

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from safetensors.torch import load_file
 
 from ganrepro import checkpoints, datasets, networks, parzen, paths, provenance, recipe, records, tables, training
+from ganrepro import record as record_room
 from ganrepro.recipes import Layer, for_dataset
 
 FILES = ["curves.csv", "ll.npz", "record.json", "samples.npz", "weights.safetensors"]
@@ -233,9 +234,19 @@ def test_weights_on_the_stored_noise_give_the_stored_samples(kept):
     with torch.no_grad():
         x = record.generator()(torch.from_numpy(record.z))
         assert np.abs(np.rint(x.numpy() * 255) - np.rint(record.samples[:64] * 255)).max() <= 1  # grey levels
-        assert torch.equal(record.discriminator()(x), run.discriminator(x))
-    names = load_file(record.path / "weights.safetensors").keys()
-    assert {n.split(".")[0] for n in names} == {"generator", "discriminator"}
+    stored, trained = load_file(record.path / "weights.safetensors"), run.weights()
+    assert stored.keys() == trained.keys()
+    assert {n.split(".")[0] for n in stored} == {"generator", "discriminator"}
+    named = record.discriminator().named_parameters()
+    assert all(torch.equal(p, trained[f"discriminator.{name}"].half().float()) for name, p in named)
+
+
+def test_weights_are_stored_in_half_the_bytes_unless_that_does_not_hold_them():
+    weights = {"a": torch.tensor([1 / 3, -6e4]), "b": torch.tensor([1.0, 7e4])}
+    stored = record_room.compact(weights)
+    assert {name: p.dtype for name, p in stored.items()} == {"a": torch.float16, "b": torch.float32}
+    torch.testing.assert_close(stored["a"].float(), weights["a"], rtol=2**-11, atol=0)
+    assert torch.equal(stored["b"], weights["b"])
 
 
 @pytest.mark.filterwarnings("ignore:sigma = ")  # after one epoch
@@ -646,7 +657,8 @@ def test_a_snapshot_is_the_record_of_the_checkpoint_as_it_stands(runs, own_recip
     assert record.path == runs / "paper/mnist@digits/seed2"
     assert (record.meta["epochs"], record.meta["seed"], record.meta["profile"]) == (3, 2, "paper")
     assert set(record.meta["scores"]) == {"last", "fine", "best"}
-    x, z = networks.sample(run.generator, run.recipe, 64, 2)
+    stored = run.generator_of(record_room.compact(run.weights()), run.epoch)
+    x, z = networks.sample(stored, run.recipe, 64, 2)
     assert np.array_equal(record.z, z.numpy())
     assert np.abs(record.samples[:64] - x.numpy()).max() <= 0.5 / 255 + 1e-6
     assert (folder / "seed2.safetensors").read_bytes() == before
