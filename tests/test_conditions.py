@@ -7,10 +7,10 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from together import moves_each_as_if_alone
 
 from ganrepro import algorithm1, conditions, datasets, game, networks, records, training
 from ganrepro.datasets import Dataset
-from ganrepro.lockstep import Lockstep
 from ganrepro.recipes import RECIPES, Layer, Recipe, SecondStage, for_dataset
 
 
@@ -149,15 +149,7 @@ def test_dropout_never_hides_a_condition_from_d():
 @pytest.mark.parametrize("told", [{"condition": 3}, {"subsets": True}])
 def test_lockstep_moves_each_as_if_alone(told):
     recipe, data = tiny(**told), datasets.prepare(pictures(), tiny(condition=3) if "condition" in told else tiny())
-    x = training.rows(data)
-    alone = [training.start(recipe, data, seed) for seed in (0, 1)]
-    team = [training.start(recipe, data, seed) for seed in (0, 1)]
-    mover = Lockstep(recipe, [(r.g, r.d) for r in team], [r.rng for r in team], x)
-    training.run_epoch(team, x, lockstep=mover)
-    for run, other in zip(alone, team, strict=True):
-        training.run_epoch([run], x)
-        for k, p in run.weights().items():
-            torch.testing.assert_close(other.weights()[k], p, rtol=1e-4, atol=1e-6)
+    moves_each_as_if_alone(recipe, data, training.rows(data))
 
 
 # --- trainings -----------------------------------------------------------------------------------------

@@ -10,11 +10,11 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.neural_network import MLPRegressor
+from together import moves_each_as_if_alone
 
 from ganrepro import algorithm1, datasets, game, networks, training
 from ganrepro.datasets import Dataset
 from ganrepro.extensions import classes, semisupervised
-from ganrepro.lockstep import Lockstep
 from ganrepro.parameters import ParameterError
 from ganrepro.recipes import RECIPES, Layer, Recipe
 
@@ -245,14 +245,7 @@ def test_a_step_is_that_of_two_plain_gradients(update):
 
 def test_lockstep_moves_each_as_if_alone():
     recipe, data = tiny(), pictures()
-    x = training.rows(classes.few_labels(data, torch.arange(6), 3, 0.2))
-    alone, team = ([training.start(recipe, data, seed) for seed in (0, 1)] for _ in range(2))
-    mover = Lockstep(recipe, [(r.g, r.d) for r in team], [r.rng for r in team], x)
-    training.run_epoch(team, x, lockstep=mover)
-    for run, other in zip(alone, team, strict=True):
-        training.run_epoch([run], x)
-        for k, p in run.weights().items():
-            torch.testing.assert_close(other.weights()[k], p, rtol=1e-4, atol=1e-6)
+    moves_each_as_if_alone(recipe, data, training.rows(classes.few_labels(data, torch.arange(6), 3, 0.2)))
 
 
 def test_rows_carry_labels_and_none_is_lost():
