@@ -65,8 +65,17 @@ def split(recipe: Recipe, batch: Tensor, masks: tuple[Tensor, ...]) -> tuple[Ten
 
 
 def voiced(recipe: Recipe, c: Tensor) -> Tensor:
-    """(..., c) what a net reads of what it is told: the same, or a condition at the recipe's loudness."""
-    return c if recipe.loudness is None else recipe.loudness * c
+    """(..., c) what a net reads of what it is told: the same, or a condition at the recipe's loudness.
+
+    With subsets, the observed pixels at that loudness and the mask divided by it: m alone, of length sqrt(d) and mostly
+    noise to the first layer, would drown what it lets through.
+    """
+    if recipe.loudness is None:
+        return c
+    if not recipe.subsets:
+        return recipe.loudness * c
+    mask, *seen = c.split(recipe.dim, -1)
+    return torch.cat([mask / recipe.loudness, *(recipe.loudness * x for x in seen)], -1)
 
 
 def show(recipe: Recipe, judged: Tensor, given: tuple[Tensor, ...]) -> Tensor:

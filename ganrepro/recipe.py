@@ -58,7 +58,7 @@ class Recipe:
     contrast: float | None = None  # C: cifar10 only: each picture less its mean, at this L2 norm (datasets/contrast.py)
     second_stage: SecondStage | None = None  # C: tfd only
     condition: int | None = None  # P: section 7, 1: numbers that each example carries, given to both players
-    loudness: float | None = None  # ours: both nets read a condition multiplied by it; None is 1
+    loudness: float | None = None  # ours: both nets read a condition multiplied by it, None is 1; see `voiced`
     subsets: bool | None = None  # P: section 7, 3: G completes what a random mask leaves open (conditions.py)
     classes: int | None = None  # P: section 7, 4: D's outputs, a logit a class; each row carries its label, or zeros
     products: Literal["tf32", "bfloat16"] | None = None  # ours: float32 products from rounded numbers, faster ones
@@ -92,8 +92,8 @@ class Recipe:
                 raise ValueError(f"recipe {self.name}: {field} = {found!r}; leave it None where there is none")
         if sum(map(bool, (self.condition, self.subsets, self.classes, self.second_stage))) > 1:
             raise ValueError(f"recipe {self.name}: choose one of condition, subsets, classes and second_stage")
-        if (loud := self.loudness) is not None and not (self.condition and 0 < loud < math.inf):
-            raise ValueError(f"recipe {self.name}: loudness = {loud!r}; above 0 and with a condition, else None")
+        if (loud := self.loudness) is not None and not ((self.condition or self.subsets) and 0 < loud < math.inf):
+            raise ValueError(f"recipe {self.name}: loudness = {loud!r}; above 0, with a condition or subsets, else None")
         for field in ("keep_input", "keep_hidden"):
             if not 0 < (found := getattr(self, field)) <= 1:
                 raise ValueError(f"recipe {self.name}: {field} = {found!r}; it must lie in (0, 1]")

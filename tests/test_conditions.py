@@ -83,15 +83,16 @@ def test_completion_keeps_observed_pixels_to_the_bit():
 def by_hand(recipe, g, d, batch, draws, lr, momentum):
     """New parameters of both after one step from rest, by two separate gradients of the two losses."""
 
+    loud = recipe.loudness or 1
+
     def told(x, mask):
-        c = mask if recipe.subsets else (recipe.loudness or 1) * batch[:, 12:]
-        return torch.cat([x, c], 1)
+        return torch.cat([x, mask / loud if recipe.subsets else loud * batch[:, 12:]], 1)
 
     def generate(draw):
-        x, c = batch[:, :12], (recipe.loudness or 1) * batch[:, 12:]
+        x, c = batch[:, :12], loud * batch[:, 12:]
         if recipe.subsets:
             (m,) = draw.observed
-            return m * x + (1 - m) * layers(g, torch.cat([draw.z, m, m * x], 1))
+            return m * x + (1 - m) * layers(g, torch.cat([draw.z, m / loud, loud * m * x], 1))
         return layers(g, torch.cat([draw.z, c], 1))
 
     def layers(net, h):
@@ -123,7 +124,8 @@ def by_hand(recipe, g, d, batch, draws, lr, momentum):
 
 
 @pytest.mark.parametrize("update", ["simultaneous", "alternating"])
-@pytest.mark.parametrize("told", [{"condition": 3}, {"condition": 3, "loudness": 4.0}, {"subsets": True}])
+@pytest.mark.parametrize("told", [{"condition": 3}, {"condition": 3, "loudness": 4.0}, {"subsets": True},
+                                  {"subsets": True, "loudness": 3.0}])
 def test_a_step_is_that_of_two_plain_gradients(update, told):
     recipe = tiny(update=update, **told)
     g, d = networks.Generator(recipe, rng(1)).double(), networks.Discriminator(recipe, rng(2)).double()
@@ -215,10 +217,10 @@ def test_values_that_mean_nothing_are_refused(bad):
 
 
 @pytest.mark.parametrize(
-    "bad", [{"loudness": 5.0}, {"condition": 3, "loudness": 0.0}, {"loudness": 2.0, "subsets": True}]
+    "bad", [{"loudness": 5.0}, {"condition": 3, "loudness": 0.0}, {"subsets": True, "loudness": -1.0}]
 )
 def test_a_loudness_is_that_of_a_condition(bad):
-    with pytest.raises(ValueError, match="loudness = .*above 0 and with a condition"):
+    with pytest.raises(ValueError, match="loudness = .*above 0, with a condition or subsets"):
         tiny(**bad)
 
 
