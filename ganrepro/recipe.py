@@ -93,7 +93,7 @@ class Recipe:
         if sum(map(bool, (self.condition, self.subsets, self.classes, self.second_stage))) > 1:
             raise ValueError(f"recipe {self.name}: choose one of condition, subsets, classes and second_stage")
         if (loud := self.loudness) is not None and not ((self.condition or self.subsets) and 0 < loud < math.inf):
-            raise ValueError(f"recipe {self.name}: loudness = {loud!r}; above 0, with a condition or subsets, else None")
+            raise ValueError(f"recipe {self.name}: loudness = {loud!r}; above 0, where there is a condition or subsets")
         for field in ("keep_input", "keep_hidden"):
             if not 0 < (found := getattr(self, field)) <= 1:
                 raise ValueError(f"recipe {self.name}: {field} = {found!r}; it must lie in (0, 1]")

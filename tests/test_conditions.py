@@ -220,7 +220,7 @@ def test_values_that_mean_nothing_are_refused(bad):
     "bad", [{"loudness": 5.0}, {"condition": 3, "loudness": 0.0}, {"subsets": True, "loudness": -1.0}]
 )
 def test_a_loudness_is_that_of_a_condition(bad):
-    with pytest.raises(ValueError, match="loudness = .*above 0, with a condition or subsets"):
+    with pytest.raises(ValueError, match="loudness = .*above 0, where there is a condition or subsets"):
         tiny(**bad)
 
 
