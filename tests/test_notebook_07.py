@@ -16,7 +16,7 @@ def test_07_subsets_on_digits_with_a_mask_of_ones_own(tmp_path):
     found = pd.read_csv(rows)
     assert set(found.profile) == {"quick"} and (found.n == 2).sum() >= 15  # errors over two seeds
     nats = found[found.unit == "nats"]
-    assert len(nats) == 3 + 2 * 6 and nats.error.notna().all()
+    assert len(nats) == 3 + 3 * 6 and nats.error.notna().all()
     exact = found[found.claim.str.contains("changed")]
     assert exact.measured.item() == 0 and bool(exact.holds.item())
     assert "seed 1: " in text(out) and "made now from its weights" in text(out)

@@ -211,6 +211,8 @@ def test_what_is_stored_beside_a_record_comes_back(tmp_path, monkeypatch):
             np.testing.assert_allclose(one.pairwise, other.pairwise, rtol=1e-6, atol=1e-12)
             assert one.hidden == other.hidden == int((mask == 0).sum())
         again = fills.measure(found.fills[name], data.test[:40, mask == 0])  # the pictures bear the distances out
-        np.testing.assert_allclose(again.truth, found.distances[name]["test"].truth[:40], rtol=1e-5)
+        shown = found.distances[name]["test"].first(*subsets.SHOWN)
+        assert again.truth.shape == shown.truth.shape == (40, 8)
+        np.testing.assert_allclose(again.truth, shown.truth, rtol=1e-5)
     (record.path / "completions.npz").unlink()
     assert subsets.evidence(record, data, 10) is None

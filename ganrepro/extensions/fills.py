@@ -30,9 +30,9 @@ class Distances:
     pairwise: NDArray[np.float64]
     hidden: int
 
-    def first(self, n: int) -> Distances:
-        """Those of the first n pictures."""
-        return Distances(self.truth[:n], self.pairwise[:n], self.hidden)
+    def first(self, n: int, m: int | None = None) -> Distances:
+        """Those of the first n pictures; with m, of their first m fills, `pairwise` being that of all still."""
+        return Distances(self.truth[:n, :m], self.pairwise[:n], self.hidden)
 
     @property
     def best(self) -> NDArray[np.float64]:

@@ -21,7 +21,8 @@ from ganrepro.datasets import Dataset
 from ganrepro.extensions.fills import Distances, measure
 from ganrepro.record import Record
 
-PICTURES, FILLS, SHOWN = 1000, 8, 40  # judged of each split, fills of each picture, pictures whose fills are stored
+PICTURES, FILLS = 500, 64  # judged of each split, and fills of each picture
+SHOWN = 40, 8  # pictures whose fills are stored, and how many of each
 SPLITS = ("valid", "test")
 FILE = "completions.npz"
 VEIL = (0.60, 0.77, 0.92)  # the colour of what is hidden
@@ -30,8 +31,8 @@ Shape = tuple[int, int, int]
 
 @dataclass(frozen=True)
 class Evidence:
-    """What one G filled in: masks by name (d,), the distances of its fills by mask and split, and the fills themselves
-    (SHOWN, m, h) of the first test pictures, to a grey level. stored: whether they were read, not made now."""
+    """What one G filled in: masks by name (d,), the distances of its fills by mask and split, and of the first test
+    pictures the first fills themselves (*SHOWN, h), to a grey level. stored: whether they were read, not made now."""
 
     masks: dict[str, Tensor]
     distances: dict[str, dict[str, Distances]]
@@ -148,7 +149,7 @@ def gather(generator: torch.nn.Module, data: Dataset, pictures: int = PICTURES, 
             x, hidden = getattr(data, split)[:pictures], mask == 0
             made = complete(generator, x, mask, m)[:, :, hidden].mul(255).round().div(255)
             distances[name][split] = measure(made, x[:, hidden])
-        fills[name] = made[:SHOWN].clone()
+        fills[name] = made[: SHOWN[0], : SHOWN[1]].clone()
     return Evidence(every, distances, fills, stored=False)
 
 
