@@ -64,6 +64,8 @@ def commit_record(record: Record) -> Path | None:
     if earlier and earlier.meta["epochs"] >= record.meta["epochs"]:
         return None
     dataset, seed = record.meta["dataset"]["name"], record.meta["seed"]
+    if record.recipe.subsets and record.has_weights and not (record.path / subsets.FILE).is_file():
+        subsets.write(record, datasets.load(dataset))  # its weights are too large to be committed
     with paths.atomic_folder(target) as unfinished:
         for name in ("record.json", "curves.csv", "ll.npz"):
             shutil.copyfile(record.path / name, unfinished / name)

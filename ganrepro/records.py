@@ -26,6 +26,7 @@ PROFILES = ("auto", "quick", "paper")
 WANTED = (
     ("mnist", OWN, range(10)), ("att", OWN, range(1)), ("fer2013", OWN, range(1)),
     ("cifar10", "cifar10-fc", range(1)), ("cifar10", "cifar10-conv", range(1)),
+    ("mnist", "conditional", range(3)), ("mnist", "subsets", range(1)),
 )  # fmt: skip  # what `make records` trains, most wanted first: data set, recipe, seeds
 STORED_SAMPLES = 10_000
 QUICK_VALIDATE, PAPER_VALIDATE = 0, 5  # epochs between validation scores

@@ -70,12 +70,23 @@ def test_what_is_committed_is_small(here, place, name, dataset, seed, kept):
     assert publish.commit_record(source) is None  # there already
 
 
-def test_completions_beside_a_record_are_committed_with_it(here):
+def test_what_g_completed_is_committed_in_place_of_its_weights(here, monkeypatch):
     source = record(here / "runs", "paper/subsets/seed0", RECIPES["subsets"], "mnist")
-    (source.path / "completions.npz").write_bytes(b"completions")
+    asked = []
+
+    def write(found, data):
+        asked.append((found.path, data.name))
+        (found.path / "completions.npz").write_bytes(b"completions")
+
+    monkeypatch.setattr(publish.subsets, "write", write)
     target = publish.commit_record(source)
+    assert asked == [(source.path, "mnist")]
     assert (target / "completions.npz").read_bytes() == b"completions"
     assert not (target / "weights.safetensors").exists()
+    other = record(here / "runs", "paper/subsets/seed1", RECIPES["subsets"], "mnist", 1)
+    (other.path / "completions.npz").write_bytes(b"made before")
+    assert (publish.commit_record(other) / "completions.npz").read_bytes() == b"made before"
+    assert len(asked) == 1
 
 
 @pytest.mark.parametrize("share", [0.0, 0.5, 0.99])
