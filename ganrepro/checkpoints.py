@@ -88,6 +88,6 @@ def load(path: Path, run: Run, data: Dataset) -> None:
 def _difference(found: Any, expected: Any) -> str:
     """The entries in which two fingerprints differ, for the message."""
     if isinstance(found, dict) and isinstance(expected, dict):
-        keys = [k for k in expected if found.get(k) != expected[k]]
-        return "; ".join(f"{k} is {found.get(k)!r} there and {expected[k]!r} here" for k in keys)
+        keys = [k for k in expected | found if found.get(k) != expected.get(k)]
+        return "; ".join(f"{k} is {found.get(k)!r} there and {expected.get(k)!r} here" for k in keys)
     return f"{found!r} there and {expected!r} here"

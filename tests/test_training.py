@@ -282,6 +282,9 @@ def test_checkpoint_of_another_recipe_or_a_damaged_one_is_refused(digits, tmp_pa
     kept = path.read_bytes()
     with pytest.raises(ValueError, match="another recipe: learning_rate is 0.1 there and 0.2 here"):
         training.train(small(learning_rate=0.2), digits, **train)
+    training.train(small(optimizer="adam"), digits, **train | {"checkpoint_dir": tmp_path / "adam"})
+    with pytest.raises(ValueError, match="another recipe: optimizer is 'adam' there and None here"):
+        training.train(small(), digits, **train | {"checkpoint_dir": tmp_path / "adam"})
     with pytest.raises(ValueError, match="another data"):
         training.train(small(), dataclasses.replace(digits, name="other"), **train)
     assert path.read_bytes() == kept
