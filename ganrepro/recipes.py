@@ -13,7 +13,8 @@ SINGLE_LOGIT = Layer(1, "linear", 0.005)  # the sigmoid is part of the loss, whi
 # full recipe on MNIST, samples of their class and their spread within it, against real ones: at 1 12% and 1.0 after 8
 # epochs; at 4 88% and .95 after 12, 97% and .98 after 30; at 8 62% and .04 after 3; at 20 80% and .01 after 4.
 LOUDNESS = 4.0
-# Observed pixels three times as loud, the mask a third: see conditions.voiced.
+# Observed pixels three times as loud and the mask a third (conditions.voiced). Validation score of whole samples of the
+# full recipe on MNIST, in nats: at 1 -32 after 20 epochs and 61 after 40; at 3 85 and 136.
 SUBSETS_LOUDNESS = 3.0
 
 
