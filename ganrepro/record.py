@@ -6,6 +6,7 @@ record.json  curves.csv  samples.npz  ll.npz  weights.safetensors
 from __future__ import annotations
 
 import json
+import lzma
 import zipfile
 import zlib
 from collections.abc import Callable
@@ -171,7 +172,7 @@ def _read_npz(path: Path, expected: set[str]) -> dict[str, NDArray[Any]]:
     try:
         with np.load(path, allow_pickle=False) as file:
             arrays = {k: file[k] for k in file.files}
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+    except (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error, lzma.LZMAError) as error:
         raise _damaged(path, error) from error
     if missing := sorted(expected - set(arrays)):
         raise ValueError(f"{path} lacks {', '.join(missing)}; restore it, or train the record anew")

@@ -21,7 +21,7 @@ from ganrepro.datasets import Dataset
 from ganrepro.extensions.fills import Distances, measure
 from ganrepro.record import Record
 
-PICTURES, FILLS = 500, 64  # judged of each split, and fills of each picture
+PICTURES, FILLS = 200, 64  # judged of each split, and fills of each picture
 SHOWN = 40, 8  # pictures whose fills are stored, and how many of each
 SPLITS = ("valid", "test")
 FILE = "completions.npz"
