@@ -100,8 +100,8 @@ def last_epoch(record: Record) -> dict[str, NDArray[Any]]:
 
 def fewer(record: Record) -> dict[str, NDArray[Any]]:
     """1,000 samples of a seed, all its folds together, and ten of the points followed."""
-    name, fold = record.meta["dataset"]["name"], record.meta["dataset"]["fold"]
-    folds = 1 if fold is None else len(datasets.load(name).folds or [fold])
+    own_fold = record.path.name.startswith("fold")  # one of several models: each has the people of others held out
+    folds = len(datasets.load(record.meta["dataset"]["name"]).folds or [0]) if own_fold else 1
     arrays = last_epoch(record)
     cut = {k: arrays[k][: FEWER_SAMPLES // folds] for k in ("samples", "condition") if k in arrays}
     return arrays | cut | {"progress": arrays["progress"][:, :FEWER_PROGRESS]}
