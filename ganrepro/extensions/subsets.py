@@ -19,9 +19,9 @@ from torch import Tensor
 from ganrepro import baselines, conditions, networks, paths
 from ganrepro.datasets import Dataset
 from ganrepro.extensions.fills import Distances, measure
-from ganrepro.record import Record
+from ganrepro.record import Record, write_npz
 
-PICTURES, FILLS = 200, 64  # judged of each split, and fills of each picture
+PICTURES, FILLS = 150, 64  # judged of each split, and fills of each picture
 SHOWN = 40, 8  # pictures whose fills are stored, and how many of each
 SPLITS = ("valid", "test")
 FILE = "completions.npz"
@@ -161,8 +161,8 @@ def write(record: Record, data: Dataset, pictures: int = PICTURES, m: int = FILL
         arrays |= {f"mask{i}": mask.byte().numpy(), f"fills{i}": found.fills[name].mul(255).round().byte().numpy()}
         for split, d in found.distances[name].items():
             arrays |= {f"{split}{i}": d.truth.astype(np.float32), f"{split}_pairwise{i}": d.pairwise.astype(np.float32)}
-    with paths.atomic_file(record.path / FILE) as unfinished, open(unfinished, "wb") as file:
-        np.savez_compressed(file, allow_pickle=False, **arrays)
+    with paths.atomic_file(record.path / FILE) as unfinished:
+        write_npz(unfinished, arrays)
     return record.path / FILE
 
 
