@@ -140,10 +140,12 @@ def write_controls() -> Path:
 
 def table1(committed: list[Record]) -> pd.DataFrame:
     """results/table1.csv: the paper's rows, ours, and the controls, for each data set that has a record."""
-    parts = []
+    parts, compared = [], set()
     for dataset in dict.fromkeys(["mnist", *(r.meta["dataset"]["name"] for r in committed)]):
         own = [r for r in committed if r.meta["dataset"]["name"] == dataset]
-        parts += [tables.paper_rows("tfd" if own and own[0].recipe.name == "tfd" else dataset)]
+        papers = "tfd" if own and own[0].recipe.name == "tfd" else dataset  # once, above both of its stand-ins
+        parts += [tables.paper_rows(papers)] if papers not in compared else []
+        compared.add(papers)
         stand_in = f"TFD stand-in: {own[0].label}" if own and dataset in STAND_INS else None
         own.sort(key=lambda r: r.recipe.name != recipes.own(dataset))  # what the paper has comes first
         parts += [tables.gan_rows(own, "results/paper", stand_in)]
