@@ -49,7 +49,7 @@ class Record:
     @cached_property
     def arrays(self) -> dict[str, NDArray[Any]]:
         """samples.npz as it is stored: uint8 samples and progress, z, and lo and hi where samples are unbounded."""
-        return _read_npz(self.path / "samples.npz", {"samples", "z", "progress"})
+        return read_npz(self.path / "samples.npz", {"samples", "z", "progress"})
 
     @property
     def samples(self) -> NDArray[np.float32]:
@@ -87,7 +87,7 @@ class Record:
     @property
     def ll(self) -> NDArray[np.float64]:
         """Log-likelihood of every test example in nats, fold after fold where there are folds."""
-        return _read_npz(self.path / "ll.npz", {"ll", "sigma"})["ll"]
+        return read_npz(self.path / "ll.npz", {"ll", "sigma"})["ll"]
 
     @property
     def label(self) -> str:
@@ -176,7 +176,8 @@ def _damaged(path: Path, error: Exception) -> ValueError:
     return ValueError(f"{path} is missing or damaged ({error}); restore it, or train the record anew")
 
 
-def _read_npz(path: Path, expected: set[str]) -> dict[str, NDArray[Any]]:
+def read_npz(path: Path, expected: set[str]) -> dict[str, NDArray[Any]]:
+    """The arrays of a record's .npz. Raises ValueError, naming it, where it is damaged or lacks an expected one."""
     try:
         with np.load(path, allow_pickle=False) as file:
             arrays = {k: file[k] for k in file.files}

@@ -214,5 +214,11 @@ def test_what_is_stored_beside_a_record_comes_back(tmp_path, monkeypatch):
         shown = found.distances[name]["test"].first(*subsets.SHOWN)
         assert again.truth.shape == shown.truth.shape == (40, 8)
         np.testing.assert_allclose(again.truth, shown.truth, rtol=1e-5)
-    (record.path / "completions.npz").unlink()
+    file = record.path / "completions.npz"
+    whole = file.read_bytes()
+    for kept in (0, len(whole) // 2):
+        file.write_bytes(whole[:kept])
+        with pytest.raises(ValueError, match="completions.npz is missing or damaged"):
+            subsets.evidence(record, data)
+    file.unlink()
     assert subsets.evidence(record, data, 10) is None

@@ -19,7 +19,7 @@ from torch import Tensor
 from ganrepro import baselines, conditions, networks, paths
 from ganrepro.datasets import Dataset
 from ganrepro.extensions.fills import Distances, measure
-from ganrepro.record import Record, write_npz
+from ganrepro.record import Record, read_npz, write_npz
 
 PICTURES, FILLS = 150, 64  # judged of each split, and fills of each picture
 SHOWN = 40, 8  # pictures whose fills are stored, and how many of each
@@ -167,11 +167,10 @@ def write(record: Record, data: Dataset, pictures: int = PICTURES, m: int = FILL
 
 
 def read(record: Record) -> Evidence | None:
-    """What `write` stored beside a record, its distances to float32; None where nothing is."""
+    """What `write` stored beside a record, its distances to float32; None where nothing is. Raises as `read_npz`."""
     if not (record.path / FILE).is_file():
         return None
-    with np.load(record.path / FILE, allow_pickle=False) as file:
-        stored = {k: file[k] for k in file.files}
+    stored = read_npz(record.path / FILE, {"names"})
     every, distances, fills = {}, {}, {}
     for i, name in enumerate(map(str, stored["names"])):
         every[name] = torch.from_numpy(stored[f"mask{i}"]).float()
