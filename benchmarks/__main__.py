@@ -9,7 +9,8 @@ import matplotlib.pyplot as plt
 import pandas as pd
 
 from benchmarks import growth, measure, parzen, startup, training
-from ganrepro import figures, paths, publish
+from ganrepro import paths
+from ganrepro.report import documents, figures
 
 
 def main() -> None:
@@ -17,8 +18,8 @@ def main() -> None:
     began, folder, name = time.perf_counter(), paths.results() / "benchmarks", measure.machine_name()
     folder.mkdir(parents=True, exist_ok=True)
     rows = []
-    for room in (training, parzen, startup):
-        found = room.rows()
+    for module in (training, parzen, startup):
+        found = module.rows()
         rows += found
         print(table(found), "\n", flush=True)
     curves = pd.concat([training.growth(), tidy(parzen.growth())], ignore_index=True)
@@ -31,7 +32,7 @@ def main() -> None:
         unfinished.write_text(json.dumps(written, indent=1) + "\n")
     with paths.atomic_file(folder / f"{name}-step.txt") as unfinished:
         unfinished.write_text(training.profiled())
-    publish.update_readme()
+    documents.update()
     print(f"{folder / name}.json, -growth.png and -step.txt: {time.perf_counter() - began:.0f} s in all")
 
 

@@ -6,7 +6,7 @@ import matplotlib.pyplot as plt
 import pandas as pd
 from matplotlib.figure import Figure
 
-from ganrepro import figures
+from ganrepro.report import figures
 
 STYLE = {
     "ours": ("-o", figures.MODEL),

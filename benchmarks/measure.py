@@ -19,7 +19,8 @@ from typing import Any
 import numpy as np
 import torch
 
-from ganrepro import paths, progress, provenance
+from ganrepro import paths, progress
+from ganrepro.records import provenance
 
 MIB = 2**20
 

@@ -1,11 +1,16 @@
-"""The MNIST training as its users would write it in plain PyTorch: alternating updates with torch.optim."""
+"""What the training step is compared with: plain PyTorch as its users write it, and the package's own earlier step."""
 
 from __future__ import annotations
+
+from collections.abc import Callable
 
 import torch
 from torch import Tensor, nn
 
+from ganrepro import game, training
+from ganrepro.datasets import Dataset
 from ganrepro.recipes import Recipe
+from ganrepro.training import Run, minibatches, rates_at, tasks
 
 
 class PlainMaxout(nn.Module):
@@ -55,3 +60,36 @@ class Eager:
             g_loss.backward()
             self.move_g.step()
         return len(order) // n
+
+
+def slope_turn(recipe: Recipe, data: Dataset, x: Tensor, steps: int) -> Callable[[], None]:
+    """One short epoch of the simultaneous step as it was until version 0.1: G's gradient made from D's slope at x."""
+    run, part = training.start(recipe, data, 0, x.device), x[: steps * recipe.batch_size]
+
+    def turn() -> None:
+        total = torch.zeros(4, device=x.device)
+        for i, (rows,) in enumerate(minibatches(recipe, part, run.rng)):
+            total += slope_step(run, rows, i)
+        total.tolist()
+
+    return turn
+
+
+def slope_step(run: Run, x: Tensor, batch: int) -> Tensor:
+    """One backward pass through D serves both players: a sample reaches both losses through its logit alone, so G's
+    gradient at the sample is D's times the ratio of the two slopes. It needed a correction for logits below -40."""
+    (draw,), n = tasks.of(run.recipe).draw([len(x)], run.rng), len(x)
+    x_fake = run.g(draw.z)
+    both = torch.cat([x, x_fake.detach()]).requires_grad_()
+    dropout = tuple(torch.cat(pair) for pair in zip(draw.dropout_real, draw.dropout_fake, strict=True))
+    l_real, l_fake = run.d(both, dropout).split(n)
+    d_loss = game.discriminator_loss(l_real, l_fake)
+    *d_gradients, slope = torch.autograd.grad(d_loss, [*run.d.theta.values(), both])
+    ratio = -torch.exp(-l_fake.detach()) / 0.5
+    g_gradients = torch.autograd.grad(x_fake, list(run.g.theta.values()), ratio[:, None] * slope[n:])
+    rates = rates_at(run.recipe, 1, batch)
+    run.d.descend(d_gradients, rates)
+    run.g.descend(g_gradients, rates)
+    with torch.no_grad():
+        means = [d_loss, game.generator_loss(l_fake), game.mean_output(l_real), game.mean_output(l_fake)]
+        return torch.stack(means)

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import nbformat
 
-from ganrepro import notebooks
+from ganrepro.report import notebooks
 
 LOAD = """
 import time
@@ -32,7 +32,9 @@ import time
 began = time.perf_counter()
 import torch
 between = time.perf_counter()
-from ganrepro import algorithm1, datasets, figures, game, networks, parameters, parzen, recipes, records, training
+from ganrepro import datasets, game, networks, parameters, parzen, recipes, records, training
+from ganrepro.report import figures
+from ganrepro.training import algorithm1
 print(time.perf_counter() - between, between - began)
 """
 
@@ -45,7 +47,7 @@ def rows(repeats: int = 5) -> list[dict]:
     taken = {
         "import torch": (torchs, ""),
         "import ganrepro, beyond torch": (bare, "at most 0.3"),
-        "import of the rooms that notebooks use, beyond torch": (ours, "pandas, matplotlib, scikit-learn among them"),
+        "import of the modules that notebooks use, beyond torch": (ours, "pandas, matplotlib, scikit-learn among them"),
         "MNIST in memory": (loads, "at most 0.5"),
     }
     table = [{"what": f"start: {k}", "median_s": statistics.median(v), "note": note} for k, (v, note) in taken.items()]

@@ -10,10 +10,12 @@ import pandas as pd
 import torch
 from torch.profiler import ProfilerActivity, profile
 
-from benchmarks import measure, peers
-from ganrepro import algorithm1, datasets, parameters, speed, training
-from ganrepro.lockstep import Lockstep
+from benchmarks import limit, measure, peers
+from ganrepro import datasets, training
+from ganrepro.device import torch_device
 from ganrepro.recipes import RECIPES, Recipe
+from ganrepro.training import rates_at, tasks
+from ganrepro.training.replicas import Replicas
 
 STEPS, GROWTH_STEPS = 20, 5  # in one timed turn
 
@@ -25,17 +27,17 @@ def mnist() -> datasets.Dataset:
 
 
 def our_turn(recipe: Recipe, x: torch.Tensor, steps: int = STEPS, replicates: int = 1) -> Callable[[], None]:
-    """One short epoch, as `train` runs it: alone on a CPU; in lockstep, captured, on a GPU."""
+    """One short epoch, as `train` runs it: alone on a CPU; as replicas, captured, on a GPU."""
     data = mnist()
     runs = [training.start(recipe, data, seed, x.device) for seed in range(replicates)]
     part = x[: steps * recipe.batch_size * recipe.k]
-    team = Lockstep(recipe, [(r.g, r.d) for r in runs], [r.rng for r in runs], part) if x.is_cuda else None
-    return lambda: training.run_epoch(runs, part, None, team)
+    stacked = Replicas(recipe, [(r.g, r.d) for r in runs], [r.rng for r in runs], part) if x.is_cuda else None
+    return lambda: training.run_epoch(runs, part, None, stacked)
 
 
 def bare_turn(recipe: Recipe, device: torch.device, steps: int = STEPS) -> Callable[[], None]:
     """As many steps' matrix products, and nothing else."""
-    bare = speed.Products(recipe, device)
+    bare = limit.Products(recipe, device)
 
     def turn() -> None:
         for _ in range(steps):
@@ -48,11 +50,11 @@ def update_turn(recipe: Recipe, device: torch.device) -> tuple[Callable[[], None
     """The memory-bound part: momentum and parameters of both nets. Also the bytes that it must move."""
     run = training.start(recipe, mnist(), 0, device)
     gradients = [[torch.rand_like(p) for p in player.theta.values()] for player in (run.g, run.d)]
-    rates = algorithm1.rates_at(recipe, 1, 0)
+    rates = rates_at(recipe, 1, 0)
 
     def turn() -> None:
         for player, own in zip((run.g, run.d), gradients, strict=True):
-            algorithm1.descend_(recipe, player, own, rates)
+            player.descend(own, rates)
 
     count = sum(g.numel() for own in gradients for g in own)
     return turn, 5 * 4 * count  # read gradient, velocity, parameter; write the last two
@@ -60,7 +62,7 @@ def update_turn(recipe: Recipe, device: torch.device) -> tuple[Callable[[], None
 
 def rows(rounds: int = 9, device: str = "auto") -> list[dict]:
     """Each way to make a step against the bare products, and the update against a copy in memory."""
-    where = parameters.device(device)
+    where = torch_device(device)
     recipe, x = RECIPES["mnist"], mnist().training.to(where)
     faster = "tf32" if x.is_cuda else "bfloat16"
     half, rounded = recipe.replace(update="alternating"), recipe.replace(products=faster)
@@ -68,6 +70,7 @@ def rows(rounds: int = 9, device: str = "auto") -> list[dict]:
     subjects: dict[str, tuple[str, str, Callable[[], object]]] = {
         "bare products, simultaneous": ("limit", "", bare_turn(recipe, where)),
         "ours, simultaneous": ("ours", "simultaneous", our_turn(recipe, x)),
+        "ours until 0.1, simultaneous": ("peer", "simultaneous", peers.slope_turn(recipe, mnist(), x, STEPS)),
         f"ours, simultaneous, {faster} products": ("ours", "simultaneous", our_turn(rounded, x)),
         "bare products, alternating": ("limit", "", bare_turn(half, where)),
         "ours, alternating": ("ours", "alternating", our_turn(half, x)),
@@ -119,7 +122,7 @@ def part_rows(recipe: Recipe, x: torch.Tensor, rounds: int) -> list[dict]:
     turns: dict[str, Callable[[], object]] = {
         "copy": lambda: b.copy_(a),
         "update": update,
-        "draws": lambda: algorithm1.draw(recipe, [recipe.batch_size], rng),
+        "draws": lambda: tasks.of(recipe).draw([recipe.batch_size], rng),
         "calls": our_turn(tiny, x, 1),
     }
     named = {
@@ -142,9 +145,9 @@ def small(recipe: Recipe, units: int = 8) -> Recipe:
 
 
 def growth(rounds: int = 3) -> pd.DataFrame:
-    """Seconds a step against batch size, width of G, threads, and replicates in lockstep; ours and the limit's.
+    """Seconds a step against batch size, width of G, threads, and replicates stacked; ours and the limit's.
 
-    Replicates in lockstep are set against as many runs one after another. With the additional memory of a few steps,
+    Stacked replicates are compared with as many runs one after another. With the additional memory of a few steps,
     each in a process of its own.
     """
     base, x, found = RECIPES["mnist"], mnist().training, []
@@ -172,8 +175,8 @@ def growth(rounds: int = 3) -> pd.DataFrame:
         note("threads", threads, pair(base))
     torch.set_num_threads(everyone)
     for r in (1, 2, 4):
-        apart, together = (replicates_turn(base, x, r, lockstep) for lockstep in (False, True))
-        note("replicates", r, {"one after another": apart, "ours": together})
+        apart, stacked = (replicates_turn(base, x, r, together) for together in (False, True))
+        note("replicates", r, {"one after another": apart, "ours": stacked})
         memory("replicates", r, replicates=r)
     return pd.DataFrame(found, columns=["against", "size", "which", "value"])
 
@@ -191,18 +194,18 @@ def prepare(batch_size: int = 100, units: int = 1200, replicates: int = 1) -> li
     our_turn(small(recipe), x, 1)()  # what libraries allocate once
 
     def turn() -> None:
-        replicates_turn(recipe, x, replicates, lockstep=replicates > 1)()
+        replicates_turn(recipe, x, replicates, together=replicates > 1)()
 
     return [turn]
 
 
-def replicates_turn(recipe: Recipe, x: torch.Tensor, r: int, lockstep: bool) -> Callable[[], None]:
+def replicates_turn(recipe: Recipe, x: torch.Tensor, r: int, together: bool) -> Callable[[], None]:
     """A short epoch of r runs: stacked, or one after another."""
     data, part = mnist(), x[: GROWTH_STEPS * recipe.batch_size]
     runs = [training.start(recipe, data, seed, x.device) for seed in range(r)]
-    if lockstep:
-        team = Lockstep(recipe, [(run.g, run.d) for run in runs], [run.rng for run in runs], part)
-        return lambda: training.run_epoch(runs, part, None, team)
+    if together:
+        stacked = Replicas(recipe, [(run.g, run.d) for run in runs], [run.rng for run in runs], part)
+        return lambda: training.run_epoch(runs, part, None, stacked)
 
     def turn() -> None:
         for run in runs:

@@ -1,4 +1,7 @@
-"""`ganrepro data|reproduce|notebooks|records|results|doctor`: a thin wrapper over the rooms."""
+"""`ganrepro data|reproduce|notebooks|records|ablate|results|doctor`: a thin wrapper over the modules.
+
+A command imports torch and pandas when it runs, so that `ganrepro --help` is quick.
+"""
 
 from __future__ import annotations
 
@@ -9,105 +12,115 @@ import itertools
 import os
 import sys
 import time
-from collections.abc import Iterable, Sequence
+from argparse import Namespace
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from ganrepro import parameters, paths
+from ganrepro import paths
+from ganrepro.report import NotebookFailed
 
 if TYPE_CHECKING:
     from ganrepro.datasets import Dataset
-    from ganrepro.record import Record
+    from ganrepro.records import Record
 
 NOTEBOOK_PACKAGES = ("papermill", "nbformat", "ipykernel", "jupyterlab", "sympy")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command. Bad input is one line on stderr and exit status 2, before any work."""
-    options = parser().parse_args(arguments)
+    """Run one command; returns its exit status. Bad input is one line on stderr and status 2, before any work.
+
+    A notebook that fails is status 1, Ctrl-C is 130.
+    """
+    options, status = parser().parse_args(arguments), 2
     try:
         return options.command(options) or 0
-    except (ValueError, OSError, RuntimeError, FloatingPointError) as error:
-        print(f"ganrepro: {error}", file=sys.stderr)
-        return 2
+    except NotebookFailed as error:
+        reason, status = str(error), 1
+    except KeyboardInterrupt:
+        reason, status = "stopped; the same command resumes from the last checkpoint", 130
     except ModuleNotFoundError as error:
         if error.name not in NOTEBOOK_PACKAGES:
             raise
-        print(f"ganrepro: {error.name} is not installed: pip install 'ganrepro[notebooks]'", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        print("ganrepro: stopped; the same command goes on from the last checkpoint", file=sys.stderr)
-        return 130
-    except Exception as error:
-        if type(error).__name__ != "PapermillExecutionError":  # papermill is imported only where it is needed
-            raise
-        print(f"ganrepro: a notebook failed:\n{error}", file=sys.stderr)
-        return 1
+        reason = f"{error.name} is not installed: pip install 'ganrepro[notebooks]'"
+    except (ValueError, OSError, RuntimeError, FloatingPointError) as error:
+        reason = _one_line(error)
+    print(f"ganrepro: {reason}", file=sys.stderr)
+    return status
+
+
+def _one_line(error: Exception) -> str:
+    """The error's message; pydantic's several lines in one."""
+    from pydantic import ValidationError
+
+    if not isinstance(error, ValidationError):
+        return str(error)
+    return "; ".join(
+        f"{'.'.join(map(str, e['loc']))} = {e['input']!r}: {e['msg']}" if e["loc"] else e["msg"] for e in error.errors()
+    )
 
 
 def parser() -> argparse.ArgumentParser:
     """The commands and their options."""
     top = argparse.ArgumentParser(prog="ganrepro", description="Generative Adversarial Nets (2014), reproduced.")
     commands = top.add_subparsers(required=True, metavar="COMMAND")
+    several: dict[str, Any] = {"action": "append", "default": []}
 
-    data = commands.add_parser("data", help="load data sets, fetching what is missing, and say what they hold")
+    def command(name: str, run: Callable[[Namespace], int | None], about: str, among: Any = commands) -> Any:
+        added = among.add_parser(name, help=about)
+        added.set_defaults(command=run)
+        return added
+
+    data = command("data", show_data, "load data sets, download missing files, and print what they hold")
     data.add_argument("names", nargs="*", metavar="NAME", help="data sets or .npz files; all by default")
-    data.set_defaults(command=show_data)
 
-    reproduce = commands.add_parser("reproduce", help="run the notebooks in order and print paper vs. here")
-    reproduce.add_argument("--profile", choices=["auto", "quick", "paper"], default=None)
-    reproduce.add_argument("--only", action="append", default=[], metavar="NN", help="such as 03; may be repeated")
-    reproduce.add_argument("-p", "--parameter", nargs=2, action="append", default=[], metavar=("NAME", "VALUE"))
-    reproduce.set_defaults(command=run_notebooks)
-
-    notebooks = commands.add_parser("notebooks", help="execute the notebooks at their defaults, in place")
-    notebooks.add_argument("--only", action="append", default=[], metavar="NN")
-    notebooks.set_defaults(command=refresh_notebooks)
+    reproduce = command("reproduce", run_notebooks, "run the notebooks in order and print paper vs. here")
+    reproduce.add_argument("--profile", choices=["auto", "quick", "paper"])
+    reproduce.add_argument("-p", "--parameter", nargs=2, metavar=("NAME", "VALUE"), **several)
+    notebooks = command("notebooks", refresh_notebooks, "execute the notebooks at their defaults, in place")
+    for it in (reproduce, notebooks):
+        it.add_argument("--only", metavar="NN", help="such as 03; may be repeated", **several)
 
     records = commands.add_parser("records", help="train, list or snapshot run records")
     kinds = records.add_subparsers(required=True, metavar="WHAT")
-    kinds.add_parser("list", help="all records at hand").set_defaults(command=list_records)
-    train = kinds.add_parser("train", help="train missing paper records, most wanted first; resumes")
-    snapshot = kinds.add_parser("snapshot", help="write the record of a training that is still on its way")
-    for command in (train, snapshot):
-        command.add_argument("--dataset", default=None, help="by default all that are wanted, mnist first")
-        command.add_argument("--recipe", default=None, help="in place of the data set's own, such as cifar10-conv")
-        command.add_argument("--seed", type=int, action="append", default=None, help="may be repeated; default 0")
-        command.add_argument("--device", default="auto")
-    train.add_argument("--epochs", type=int, default=None, help="in all; default: the recipe's")
-    train.set_defaults(command=train_records)
-    snapshot.set_defaults(command=snapshot_records)
+    command("list", list_records, "all records that are here", kinds)
+    train = command("train", train_records, "train missing paper records, most wanted first; resumes", kinds)
+    train.add_argument("--epochs", type=int, help="in all; default: the recipe's")
+    snapshot = command("snapshot", snapshot_records, "write the record of an unfinished training", kinds)
+    for it in (train, snapshot):
+        it.add_argument("--dataset", help="by default all that are wanted, mnist first")
+        it.add_argument("--recipe", help="in place of the data set's own, such as cifar10-conv")
+        it.add_argument("--seed", type=int, help="may be repeated; default 0", **several)
 
-    ablate = commands.add_parser("ablate", help="train the MNIST recipe with one thing changed at a time")
+    ablate = command("ablate", run_ablations, "train the MNIST recipe with one thing changed at a time")
     ablate.add_argument("--epochs", type=int, default=30, help="of each arm; default 30")
     ablate.add_argument("--seeds", type=int, default=2, help="how many, from 0; default 2")
-    ablate.add_argument("--arm", action="append", default=[], help="by default all; may be repeated")
+    ablate.add_argument("--arm", help="may be repeated; by default all", **several)
     ablate.add_argument("--products", choices=["float32", "tf32", "bfloat16"], default="float32")
-    ablate.add_argument("--device", default="auto")
-    ablate.set_defaults(command=run_ablations)
+    for it in (train, snapshot, ablate):
+        it.add_argument("--device", default="auto")
 
-    results = commands.add_parser("results", help="finished paper records -> results/, tables, figures, README")
-    results.set_defaults(command=publish_results)
-    commands.add_parser("doctor", help="what is installed and what is not").set_defaults(command=doctor)
+    command("results", publish_results, "finished paper records -> results/, tables, figures, README, docs")
+    command("doctor", doctor, "what is installed and what is not")
     return top
 
 
-def show_data(options: argparse.Namespace) -> int:
+def show_data(options: Namespace) -> int:
     from ganrepro import datasets
 
-    missing = 0
+    missing = False
     for name in options.names or datasets.NAMES:
         try:
             print(datasets.load(name))
         except datasets.DatasetUnavailable as error:
             print(f"{name}: not available. {error}")
-            missing += 1
-    return 1 if missing and options.names else 0
+            missing = True
+    return int(missing and bool(options.names))
 
 
-def run_notebooks(options: argparse.Namespace) -> int:
-    from ganrepro import notebooks, tables
+def run_notebooks(options: Namespace) -> None:
+    from ganrepro.report import notebooks, tables
 
-    given: dict[str, Any] = {name: literal(value) for name, value in options.parameter}
+    given = {name: literal(value) for name, value in options.parameter}
     if options.profile:
         given["profile"] = options.profile
     began = time.time()
@@ -115,48 +128,52 @@ def run_notebooks(options: argparse.Namespace) -> int:
     written = [p for p in sorted(paths.runs().glob("*/*.*")) if p.stat().st_mtime >= began]
     for path in (p for p in written if p.name.startswith("table1_")):
         print(f"\n{path}\n{tables.readable(tables.pd.read_csv(path)).to_string(index=False)}")
-    print("\nFigures")
-    for path in (p for p in written if p.suffix in (".png", ".gif", ".svg", ".pdf")):
-        print(f"  {path}")
-    print("\nNotebooks")
-    for notebook in done:
-        print(f"  {notebook.name:<16} {notebook.seconds:6.1f} s   {notebook.output}")
-    return 0
+    print("\nFigures", *(p for p in written if p.suffix in (".png", ".gif", ".svg", ".pdf")), sep="\n  ")
+    print("\nNotebooks", *(f"{n.name:<16} {n.seconds:6.1f} s   {n.output}" for n in done), sep="\n  ")
 
 
-def refresh_notebooks(options: argparse.Namespace) -> int:
-    from ganrepro import notebooks
+def literal(text: str) -> Any:
+    """A command line value as papermill reads it: True, False, numbers and lists are parsed, all else is text."""
+    try:
+        value = ast.literal_eval(text)
+    except (ValueError, SyntaxError):
+        return text
+    return value if isinstance(value, bool | int | float | list) else text
+
+
+def refresh_notebooks(options: Namespace) -> None:
+    from ganrepro.report import notebooks
 
     for notebook in notebooks.refresh(options.only):
         print(f"{notebook.name:<16} {notebook.seconds:6.1f} s")
-    return 0
 
 
-def list_records(options: argparse.Namespace) -> int:
+def list_records(options: Namespace) -> None:
     from ganrepro import records
 
-    return announce(records.everything())
+    report(records.everything())
 
 
-def train_records(options: argparse.Namespace) -> int:
-    from ganrepro import records
+def train_records(options: Namespace) -> None:
+    from ganrepro import device, records
 
-    parameters.device(options.device)
-    if options.dataset is None and options.recipe is None and options.seed is None:
-        return announce(records.train_wanted(options.device, options.epochs))
-    data, recipe = asked_for(options)
-    return announce(records.train_paper(data, options.seed or [0], options.device, options.epochs, recipe))
+    device.torch_device(options.device)
+    if options.dataset or options.recipe or options.seed:
+        data, recipe = asked_for(options)
+        report(records.train_paper(data, options.seed or [0], options.device, options.epochs, recipe))
+    else:
+        report(records.train_wanted(options.device, options.epochs))
 
 
-def snapshot_records(options: argparse.Namespace) -> int:
+def snapshot_records(options: Namespace) -> None:
     from ganrepro import records
 
     data, recipe = asked_for(options)
     seeds = options.seed or [0]
-    return announce(itertools.chain.from_iterable(records.snapshot(data, s, options.device, recipe) for s in seeds))
+    report(itertools.chain.from_iterable(records.snapshot(data, s, options.device, recipe) for s in seeds))
 
 
-def asked_for(options: argparse.Namespace) -> tuple[Dataset, str]:
+def asked_for(options: Namespace) -> tuple[Dataset, str]:
     """The data set and the recipe that the options name; a recipe alone means the data set that it is for."""
     from ganrepro import datasets, recipes
 
@@ -167,59 +184,50 @@ def asked_for(options: argparse.Namespace) -> tuple[Dataset, str]:
     return datasets.load(name), recipe
 
 
-def run_ablations(options: argparse.Namespace) -> int:
-    from ganrepro import ablations, datasets, recipes
-
-    for name in ("epochs", "seeds"):
-        if getattr(options, name) < 1:
-            raise ValueError(f"{name} = {getattr(options, name)}; it must be at least 1")
-    parameters.device(options.device)
-    products = None if options.products == "float32" else options.products
-    recipe, data = recipes.RECIPES["mnist"].replace(products=products), datasets.load("mnist")
-    made = ablations.run(recipe, data, options.epochs, range(options.seeds), options.device, options.arm)
-    for table in made:
-        print(ablations.summary(table).round(1).to_string(index=False), "\n", flush=True)
-    return 0
-
-
-def announce(made: Iterable[Record]) -> int:
+def report(made: Iterable[Record]) -> None:
+    """Print a line for each record as soon as it is there."""
     for record in made:
         last = record.meta["scores"]["last"]
         score = f"{last['mean']:.1f} ± {last['se_examples']:.1f} nats"
         print(f"{record.path}: {record.label}, {last['epoch']} epochs, {score}", flush=True)
-    return 0
 
 
-def publish_results(options: argparse.Namespace) -> int:
-    from ganrepro import publish
+def run_ablations(options: Namespace) -> None:
+    from ganrepro import datasets, device, recipes
+    from ganrepro.diagnostics import ablations
 
-    for path in publish.publish():
-        print(path)
-    return 0
+    for name in ("epochs", "seeds"):
+        if getattr(options, name) < 1:
+            raise ValueError(f"{name} = {getattr(options, name)}; it must be at least 1")
+    device.torch_device(options.device)
+    products = None if options.products == "float32" else options.products
+    recipe, data = recipes.RECIPES["mnist"].replace(products=products), datasets.load("mnist")
+    for table in ablations.run(recipe, data, options.epochs, range(options.seeds), options.device, options.arm):
+        print(ablations.summary(table).round(1).to_string(index=False), "\n", flush=True)
 
 
-def doctor(options: argparse.Namespace) -> int:
-    """Versions, device and folders; exit status 1 when something that the notebooks need is missing."""
+def publish_results(options: Namespace) -> None:
+    from ganrepro.report import publish
+
+    print(*publish.publish(), sep="\n")
+
+
+def doctor(options: Namespace) -> int:
+    """Print versions, device and folders; status 1 if a package that the notebooks need is missing."""
     import torch
 
-    from ganrepro import provenance
+    from ganrepro.device import torch_device
+    from ganrepro.records import provenance
 
-    for name, version in provenance.versions().items():
-        print(f"{name:<12} {version}")
-    print(f"{'device':<12} {parameters.device('auto')} ({torch.get_num_threads()} threads)")
-    print(f"{'repository':<12} {paths.REPOSITORY or 'none: installed without it'}")
-    print(f"{'runs':<12} {paths.runs()}")
-    print(f"{'data':<12} {os.environ.get('GANREPRO_DATA', 'the default cache folder')}")
     missing = [name for name in NOTEBOOK_PACKAGES if importlib.util.find_spec(name) is None]
-    print(f"{'notebooks':<12} {'missing: ' + ', '.join(missing) if missing else 'can be run'}")
+    found = provenance.versions() | {
+        "device": f"{torch_device('auto')} ({torch.get_num_threads()} threads)",
+        "repository": paths.REPOSITORY or "none: installed without it",
+        "runs": paths.runs(),
+        "data": os.environ.get("GANREPRO_DATA", "the default cache folder"),
+        "notebooks": "missing: " + ", ".join(missing) if missing else "can be run",
+    }
+    for name, value in found.items():
+        print(f"{name:<12} {value}")
     paths.require_writable(paths.runs())
     return 1 if missing else 0
-
-
-def literal(text: str) -> Any:
-    """A command line value as papermill reads it: True, False, numbers and lists are themselves, all else text."""
-    try:
-        value = ast.literal_eval(text)
-    except (ValueError, SyntaxError):
-        return text
-    return value if isinstance(value, bool | int | float | list) else text

@@ -3,27 +3,33 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
-from ganrepro import conditions
-from ganrepro.convolution import MaxoutConvolution, UntiedTransposedConvolution
-from ganrepro.layers import MARGINAL, AnyLayer, Convolution, Layer, TransposedConvolution
-from ganrepro.recipe import Recipe
+from ganrepro.recipes import MARGINAL, AnyLayer, Convolution, Layer, Recipe, Subsets, TransposedConvolution
 
+if TYPE_CHECKING:
+    from jaxtyping import Float
+
+SAMPLE_BLOCK = 1000  # samples that are made at once
 ACTIVATION = {"relu": torch.relu, "sigmoid": torch.sigmoid, "linear": lambda h: h}
 
 
 class Maxout(torch.autograd.Function):
-    """The maximum over dimension -2. As `amax(-2)`, but its gradient takes a fifth of the time."""
+    """The maximum over dimension -2. Pieces that tie for it each receive the whole gradient.
+
+    So do they in pylearn2, whose maxout chains Theano's binary maximum; `amax` would divide the gradient among them,
+    in five times the time.
+    """
 
     generate_vmap_rule = True
 
     @staticmethod
-    def forward(pieces: Tensor) -> Tensor:
+    def forward(pieces: Float[Tensor, "... p u"]) -> Float[Tensor, "... u"]:
         return pieces.amax(-2)
 
     @staticmethod
@@ -31,7 +37,7 @@ class Maxout(torch.autograd.Function):
         ctx.save_for_backward(*inputs, output)
 
     @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> Tensor:
+    def backward(ctx: Any, gradient: Float[Tensor, "... u"]) -> Float[Tensor, "... p u"]:
         pieces, largest = ctx.saved_tensors
         chosen = (pieces - largest.unsqueeze(-2)).sign_().add_(1)  # 1 at the maximum, 0 elsewhere
         return chosen.mul_(gradient.unsqueeze(-2))
@@ -50,15 +56,48 @@ class Dense(nn.Module):
             bias = torch.logit(marginal.float().clamp(1e-7, 1 - 1e-7))
         self.bias = nn.Parameter(bias)
 
-    def forward(self, x: Tensor) -> Tensor:
-        """x (..., inputs) -> (..., units)."""
-        h = nn.functional.linear(x, self.weight, self.bias)
+    def forward(self, x: Float[Tensor, "... i"]) -> Float[Tensor, "... u"]:
+        h = functional.linear(x, self.weight, self.bias)
         if self.layer.activation == "maxout":
             return Maxout.apply(h.unflatten(-1, (self.layer.pieces, self.layer.units)))
         return ACTIVATION[self.layer.activation](h)
 
 
-def initial_weight(inputs: int, rows: int, layer: Layer, rng: torch.Generator) -> Tensor:
+class MaxoutConvolution(nn.Module):
+    """Convolution, maximum over each channel's consecutive pieces, maximum over space (C: MaxoutConvC01B)."""
+
+    def __init__(self, layer: Convolution, rng: torch.Generator) -> None:
+        super().__init__()
+        self.layer = layer
+        maps = layer.channels * layer.pieces
+        weight = torch.empty(maps, layer.inputs[0], layer.kernel, layer.kernel)
+        self.weight = nn.Parameter(weight.uniform_(-layer.irange, layer.irange, generator=rng))
+        self.bias = nn.Parameter(torch.zeros(maps))
+
+    def forward(self, x: Float[Tensor, "... i"]) -> Float[Tensor, "... u"]:
+        layer = self.layer
+        h = functional.conv2d(x.reshape(-1, *layer.inputs), self.weight, self.bias, padding=layer.pad)
+        h = Maxout.apply(h.unflatten(1, (layer.channels, layer.pieces)).flatten(3)).unflatten(2, h.shape[2:])
+        h = functional.max_pool2d(h, layer.pool, layer.stride, ceil_mode=True)
+        return h.reshape(*x.shape[:-1], layer.units)
+
+
+class UntiedTransposedConvolution(nn.Module):
+    """Transposed convolution, linear, with a bias for every output (C: the generator of cifar10_convolutional)."""
+
+    def __init__(self, layer: TransposedConvolution, rng: torch.Generator) -> None:
+        super().__init__()
+        self.layer = layer
+        weight = torch.empty(layer.inputs[0], layer.channels, layer.kernel, layer.kernel)
+        self.weight = nn.Parameter(weight.uniform_(-layer.irange, layer.irange, generator=rng))
+        self.bias = nn.Parameter(torch.zeros(layer.outputs))
+
+    def forward(self, x: Float[Tensor, "... i"]) -> Float[Tensor, "... u"]:
+        h = functional.conv_transpose2d(x.reshape(-1, *self.layer.inputs), self.weight, stride=self.layer.stride)
+        return (h + self.bias).reshape(*x.shape[:-1], self.layer.units)
+
+
+def initial_weight(inputs: int, rows: int, layer: Layer, rng: torch.Generator) -> Float[Tensor, "r i"]:
     """(rows, inputs) float32: U(-irange, irange), or `sparse` N(0, 1) entries in every row and zeros elsewhere."""
     if not layer.sparse:
         return torch.empty(rows, inputs).uniform_(-layer.irange, layer.irange, generator=rng)
@@ -83,22 +122,31 @@ def build(
 
 
 class Generator(nn.Module):
-    """G(z; theta_g). `marginal` (d,) is the training mean that a "marginal" bias starts from."""
+    """G(z; theta_g), or G(z, c; theta_g). `marginal` (d,) is the training mean that a "marginal" bias starts from."""
+
+    factors: Tensor
 
     def __init__(self, recipe: Recipe, rng: torch.Generator, marginal: Tensor | None = None) -> None:
         super().__init__()
         self.layers = build(recipe.g_inputs, recipe.generator, rng, marginal)
         self.recipe = recipe
+        factors = torch.tensor(recipe.task.factors(recipe.dim), dtype=torch.float64)
+        self.register_buffer("factors", factors, persistent=False)
 
-    def forward(self, z: Tensor, c: Tensor | None = None) -> Tensor:
-        """z (..., z_dim), with conditions c (..., g_inputs - z_dim) beside it -> x (..., d), in data space."""
-        h = z if c is None else torch.cat([z, conditions.voiced(self.recipe, c)], -1)
+    def forward(
+        self, z: Float[Tensor, "... n z"], c: Float[Tensor, "... n c"] | None = None
+    ) -> Float[Tensor, "... n d"]:
+        """Samples in data space, from noise and, where the task has one, a condition."""
+        h = z if c is None else torch.cat([z, c * self.factors.to(c.dtype)], -1)
         for layer in self.layers:
             h = layer(h)
-        return conditions.complete(h, c) if self.recipe.subsets and c is not None else h
+        if c is not None and isinstance(self.recipe.task, Subsets):  # c is m‖m x: observed pixels stay as they are
+            mask, observed = c.chunk(2, -1)
+            h = observed + (1 - mask) * h
+        return h
 
     def deepen(self, recipe: Recipe, rng: torch.Generator) -> None:
-        """Become the G of `recipe`: the layers that it has more are drawn and put in front of the trained ones."""
+        """Become the G of `recipe`, whose additional first layers are drawn and put in front of the trained ones."""
         fresh = recipe.generator[: len(recipe.generator) - len(self.layers)]
         added = build(recipe.z_dim, fresh, rng).to(next(self.parameters()).device)
         self.layers = nn.ModuleList([*added, *self.layers])
@@ -106,36 +154,60 @@ class Generator(nn.Module):
 
 
 class Discriminator(nn.Module):
-    """The logit of D(x; theta_d), or with classes what it is made of."""
+    """The logit of D(x; theta_d), or of D(x, c; theta_d); with K classes K outputs (training/tasks.py)."""
+
+    factors: Tensor
 
     def __init__(self, recipe: Recipe, rng: torch.Generator) -> None:
         super().__init__()
         self.layers = build(recipe.d_inputs, recipe.discriminator, rng)
         self.recipe = recipe
+        factors = recipe.task.factors(recipe.dim)[: recipe.task.d_condition(recipe.dim)]
+        self.register_buffer("factors", torch.tensor(factors, dtype=torch.float64), persistent=False)
 
-    def forward(self, x: Tensor, masks: tuple[Tensor, ...] = ()) -> Tensor:
-        """x (..., n, d_inputs) -> logits (..., n); with K classes the outputs (..., n, K) that `game.logit` takes.
+    def forward(
+        self, x: Float[Tensor, "... n d"], dropout: tuple[Tensor, ...] = (), c: Float[Tensor, "... n c"] | None = None
+    ) -> Float[Tensor, "... n"]:
+        """Logits (..., n), or outputs (..., n, K), of examples and, where the task has one, their condition.
 
-        masks: a factor for each layer's input, as `draw_masks` makes them; none at evaluation.
+        dropout: a factor for each layer's input, as `draw_dropout` makes them; none at evaluation. The condition is
+        never dropped.
         """
+        h = x * dropout[0] if dropout else x
+        if c is not None:
+            h = torch.cat([h, c[..., : len(self.factors)] * self.factors.to(c.dtype)], -1)
         for i, layer in enumerate(self.layers):
-            x = layer(x * masks[i] if masks else x)
-        return x if self.recipe.classes else x.squeeze(-1)
+            h = layer(h * dropout[i] if dropout and i else h)
+        return h if self.recipe.task.d_outputs > 1 else h.squeeze(-1)
 
 
-def draw_masks(recipe: Recipe, n: int, rng: torch.Generator, dtype: torch.dtype = torch.float32) -> tuple[Tensor, ...]:
+Player = TypeVar("Player", Generator, Discriminator)
+
+
+def with_weights(player: type[Player], recipe: Recipe, weights: Mapping[str, Tensor]) -> Player:
+    """A Generator or Discriminator with those of the weights named generator.* or discriminator.*, in eval mode."""
+    net, prefix = player(recipe, torch.Generator()), f"{player.__name__.lower()}."
+    net.load_state_dict({k.removeprefix(prefix): v for k, v in weights.items() if k.startswith(prefix)})
+    return net.eval()
+
+
+def count_parameters(module: nn.Module) -> int:
+    """Trainable numbers in a module."""
+    return sum(p.numel() for p in module.parameters())
+
+
+def draw_dropout(
+    recipe: Recipe, n: int, rng: torch.Generator, dtype: torch.dtype = torch.float32
+) -> tuple[Float[Tensor, "n i"], ...]:
     """Inverted dropout for n examples: for each layer of D a factor (n, inputs) that is 0 or 1/keep.
 
-    Empty where the recipe keeps everything. What D is told besides x is always kept.
+    Empty where the recipe keeps everything.
     """
     keeps = [recipe.keep_input] + [recipe.keep_hidden] * (len(recipe.discriminator) - 1)
     if all(keep == 1 for keep in keeps):
         return ()
     widths = [recipe.dim] + [layer.units for layer in recipe.discriminator]
-    first, *others = (_dropout(n, width, keep, rng, dtype) for width, keep in zip(widths, keeps, strict=False))
-    if recipe.told:
-        first = torch.nn.functional.pad(first, (0, recipe.told), value=1.0)
-    return first, *others
+    return tuple(_dropout(n, width, keep, rng, dtype) for width, keep in zip(widths, keeps, strict=False))
 
 
 def _dropout(n: int, width: int, keep: float, rng: torch.Generator, dtype: torch.dtype) -> Tensor:
@@ -145,14 +217,19 @@ def _dropout(n: int, width: int, keep: float, rng: torch.Generator, dtype: torch
     return bits.view(torch.int16)[: n * width].view(n, width).to(dtype).lt_((keep - 0.5) * 2**16).div_(keep)
 
 
-def draw_noise(recipe: Recipe, n: int, rng: torch.Generator, dtype: torch.dtype = torch.float32) -> Tensor:
+def draw_noise(
+    recipe: Recipe, n: int, rng: torch.Generator, dtype: torch.dtype = torch.float32
+) -> Float[Tensor, "n z"]:
     """z (n, z_dim) on the generator's device, each of its numbers with a mean square of 1.
 
-    "uniform": U(-sqrt 3, sqrt 3); "gaussian": N(0, 1); "spherical": uniform on the sphere of radius sqrt(z_dim) (in the
-    authors' code, of radius 1). With a mixture of K, z = [sqrt(K) e_c, eps], c one of K with equal chance and eps such
-    noise of the rest: W z = mu_c + W' eps in G's first layer, a mixture whose means mu_c it learns.
+    - "uniform": U(-sqrt 3, sqrt 3).
+    - "gaussian": N(0, 1).
+    - "spherical": uniform on the sphere of radius sqrt(z_dim) (in the authors' code, of radius 1).
+
+    With a mixture of K, z = [sqrt(K) e_c, eps], c one of K with equal chance and eps such noise of the rest: then
+    W z = mu_c + W' eps in G's first layer, a mixture whose means mu_c it learns.
     """
-    choices = recipe.mixture or 0
+    choices = recipe.coordination.mixture or 0
     z = torch.empty(n, recipe.z_dim - choices, device=rng.device, dtype=dtype)
     if recipe.noise == "uniform":
         z.uniform_(-math.sqrt(3), math.sqrt(3), generator=rng)
@@ -166,15 +243,7 @@ def draw_noise(recipe: Recipe, n: int, rng: torch.Generator, dtype: torch.dtype 
     return torch.cat([torch.eye(choices, device=rng.device, dtype=dtype)[chosen] * math.sqrt(choices), z], 1)
 
 
-def count_parameters(module: nn.Module) -> int:
-    """Trainable numbers in a module."""
-    return sum(p.numel() for p in module.parameters())
-
-
-SAMPLE_BLOCK = 1000
-
-
-def noise(recipe: Recipe, n: int, seed: int) -> Tensor:
+def noise(recipe: Recipe, n: int, seed: int) -> Float[Tensor, "n z"]:
     """z (n, z_dim) float32 of a seed: in whole blocks from a CPU random state, so that z_i is the same whatever n."""
     if type(n) is not int or n < 1:
         raise ValueError(f"n = {n!r}; the number of samples must be an int of at least 1")
@@ -183,30 +252,34 @@ def noise(recipe: Recipe, n: int, seed: int) -> Tensor:
 
 
 @torch.no_grad()
-def generate(generator: nn.Module, z: Tensor, condition: Tensor | None = None) -> Tensor:
-    """x (n, d) float32 on the CPU: what G makes of z (n, z_dim), and of a condition (n, c) where its recipe has one.
+def generate(
+    generator: nn.Module, z: Float[Tensor, "n z"], condition: Float[Tensor, "n c"] | None = None
+) -> Float[Tensor, "n d"]:
+    """x (n, d) float32 on the CPU: G of z (n, z_dim) and, where its task has one, of a condition (n, c).
 
-    In blocks of one size, the last one filled up, so that x_i is the same whatever n.
+    In blocks of one size, the last one padded, so that x_i is the same whatever n.
     """
     device = next(generator.parameters()).device
     given = [z] if condition is None else [z, condition]
-    whole = [nn.functional.pad(rows, (0, 0, 0, -len(z) % SAMPLE_BLOCK)).split(SAMPLE_BLOCK) for rows in given]
+    whole = [functional.pad(rows, (0, 0, 0, -len(z) % SAMPLE_BLOCK)).split(SAMPLE_BLOCK) for rows in given]
     blocks = zip(*whole, strict=True)
     return torch.cat([generator(*(rows.to(device) for rows in block)).cpu() for block in blocks])[: len(z)]
 
 
 def sample(
-    generator: nn.Module, recipe: Recipe, n: int, seed: int, condition: Tensor | None = None
-) -> tuple[Tensor, Tensor]:
-    """n fresh samples and their noise: x (n, d), z (n, z_dim), float32 on the CPU; the same on every device but for
-    rounding. condition (n, c): a row a sample, where the recipe has conditions."""
+    generator: nn.Module, recipe: Recipe, n: int, seed: int, condition: Float[Tensor, "n c"] | None = None
+) -> tuple[Float[Tensor, "n d"], Float[Tensor, "n z"]]:
+    """n samples and their noise: x (n, d), z (n, z_dim), float32 on the CPU, equal on every device up to rounding.
+
+    condition (n, c): a row for each sample, where the task has one.
+    """
     z = noise(recipe, n, seed)
     return generate(generator, z, condition), z
 
 
 @torch.no_grad()
-def walk(generator: nn.Module, ends: Tensor, steps: int) -> Tensor:
-    """(rows, steps, d): what G makes along the straight line between each pair of ends (rows, 2, z_dim)."""
+def walk(generator: nn.Module, ends: Float[Tensor, "rows 2 z"], steps: int) -> Float[Tensor, "rows steps d"]:
+    """Samples along the straight line between each pair of ends (rows, 2, z_dim)."""
     t = torch.linspace(0, 1, steps)[:, None]
     z = torch.stack([(1 - t) * a + t * b for a, b in ends])  # (rows, steps, z_dim)
     return generator(z)

@@ -1,8 +1,12 @@
-"""Notebook parameters, checked before any work; and the device that one of them names.
+"""Notebook parameters, checked before any work.
 
-A notebook's first code cell is its parameter list, one `name: type = default  # what it is` a line. That list is the
-whole rule: names and types are its own, and the comment, which `papermill --help-notebook` shows, bounds the values
-by "one of a, b, c", "at least 1", "above 0" or "0 to 4". `check(globals())` enforces what it says.
+A notebook's first code cell is its parameter list, one `name: type = default  # comment` a line. Names and types are
+the list's own. A rule for the values stands in square brackets at the end of the comment, which
+`papermill --help-notebook` shows:
+
+    [one of a, b, c]   [one of a, b, or a path to an .npz]   [at least 1]   [above 0]   [0 to 4]
+
+Anything else in brackets is an error, and prose outside them bounds nothing. `check(globals())` enforces the rules.
 """
 
 from __future__ import annotations
@@ -12,22 +16,65 @@ import difflib
 import math
 import os
 import re
-from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
-
-import torch
 
 from ganrepro import paths
 
 STANDARD = ("dataset", "profile", "seed", "device", "out")
 INJECTED = "# Parameters"  # the first line of the cell that papermill inserts
-NPZ = "a path to an .npz"
+NPZ = "or a path to an .npz"
+_N = r"-?\d+(?:\.\d+)?"
+_RULE = re.compile(
+    rf"one of (?P<choices>.+)|at least (?P<least>{_N})|above (?P<above>{_N})|(?P<low>{_N}) to (?P<most>{_N})"
+)
 
 
 class ParameterError(ValueError):
     """A notebook was given parameters that it does not take."""
+
+
+@dataclass(frozen=True)
+class Rule:
+    """The values that a parameter may have: one of `choices`, or numbers from `least` to `most` that exceed `above`."""
+
+    text: str
+    choices: tuple[str, ...] = ()
+    least: float = -math.inf
+    above: float = -math.inf
+    most: float = math.inf
+
+    @classmethod
+    def parse(cls, comment: str) -> Rule | None:
+        """The rule in a comment; None for a comment without brackets. Raises ValueError for brackets that hold none."""
+        if "[" not in comment and "]" not in comment:
+            return None
+        brackets = re.fullmatch(r"[^][]*\[([^][]*)\]", comment)
+        match = brackets and _RULE.fullmatch(brackets[1])
+        if not match:
+            raise ValueError(f"{comment!r} must end in one rule: [one of a, b], [at least 1], [above 0] or [0 to 4]")
+        choices = tuple(choice.strip() for choice in (match["choices"] or "").split(",") if choice.strip())
+        least, above = match["least"] or match["low"] or -math.inf, match["above"] or -math.inf
+        return cls(match[0], choices, float(least), float(above), float(match["most"] or math.inf))
+
+    def refuse(self, name: str, value: Any) -> None:
+        """Raise ParameterError unless the value, or each of a list, is allowed."""
+        if self.choices:
+            if str(value) not in self.choices and not (NPZ in self.choices and _is_npz(name, value)):
+                raise ParameterError(f"{name} = {value!r}; choose {self.text}")
+            return
+        for number in value if isinstance(value, list) else [value]:
+            if isinstance(number, int | float) and not (self.above < number and self.least <= number <= self.most):
+                raise ParameterError(f"{name} = {value!r}; it must be {self.text}")
+
+
+def _is_npz(name: str, value: str) -> bool:
+    if not value.endswith(".npz"):
+        return False
+    if not Path(value).is_file():
+        raise ParameterError(f"{name} = {value!r}; there is no such file (looked for {Path(value).resolve()})")
+    return True
 
 
 @dataclass(frozen=True)
@@ -38,38 +85,36 @@ class Parameter:
     default: Any
     comment: str
 
+    @property
+    def rule(self) -> Rule | None:
+        """The rule in the comment's brackets."""
+        return Rule.parse(self.comment)
+
 
 def declared(source: str) -> dict[str, Parameter]:
     """The parameters that a cell's source assigns literals to, with the comments behind them, by name."""
-    lines, found = source.splitlines(), {}
-    for node in _parse(source):
-        value = node.value
-        target = node.target if isinstance(node, ast.AnnAssign) else node.targets[0]
-        if isinstance(target, ast.Name) and value is not None:
-            comment = lines[(value.end_lineno or 1) - 1][value.end_col_offset :].strip().lstrip("#").strip()
-            try:
-                found[target.id] = Parameter(target.id, ast.literal_eval(value), comment)
-            except ValueError:
-                continue
+    try:
+        body = ast.parse(source).body
+    except SyntaxError:  # a cell with a %magic, say
+        return {}
+    lines, found = source.encode().splitlines(), {}  # ast counts bytes
+    for node in body:
+        match node:
+            case ast.Assign([ast.Name(name), *_], value) | ast.AnnAssign(ast.Name(name), value=ast.expr() as value):
+                comment = lines[(value.end_lineno or 1) - 1][value.end_col_offset :].decode()
+                try:
+                    found[name] = Parameter(name, ast.literal_eval(value), comment.strip().lstrip("#").strip())
+                except ValueError:  # not a literal
+                    continue
     return found
 
 
-def _parse(source: str) -> Iterator[ast.Assign | ast.AnnAssign]:
-    try:
-        body = ast.parse(source).body
-    except SyntaxError:  # a cell with a %magic in it, say
-        return
-    for node in body:
-        if isinstance(node, ast.Assign | ast.AnnAssign):
-            yield node
-
-
 def check(namespace: dict[str, Any]) -> None:
-    """Refuse parameters that the notebook does not take; write exact ints for floats such as 1e3 back.
+    """Refuse parameters that the notebook does not take; replace floats such as 1e3 by exact ints.
 
-    namespace: the notebook's `globals()`, whose `In` holds the parameter list and what papermill injected. Where it
-    holds nothing at all the kernel keeps no history (nbval's does not): nothing was injected, all is as committed.
-    Raises ParameterError, a ValueError, that names every wrong parameter, its value and what is allowed.
+    namespace: the notebook's `globals()`, whose `In` holds the parameter list and papermill's cell. An empty `In`
+    belongs to a kernel that keeps no history, such as nbval's: nothing was injected, so every value is as committed.
+    Raises ParameterError, a ValueError, that names every wrong parameter, its value and the allowed values.
     """
     cells = [c for c in namespace.get("In", []) if c]
     if "In" in namespace and not cells:
@@ -89,39 +134,35 @@ def check(namespace: dict[str, Any]) -> None:
             values[name] = value_of(parameter, namespace[name])
         except ParameterError as error:
             problems.append(str(error))
-    if not namespace["out"]:
-        try:
-            _check_out(paths.runs() / "out")
-        except ParameterError:
-            moved = "set GANREPRO_RUNS to a folder that is, or give the parameter out"
-            problems.append(f"the runs folder {paths.runs()} cannot be written to; {moved}")
+    if not namespace["out"] and not _writable(paths.runs() / "out"):
+        moved = "set GANREPRO_RUNS to a folder that is, or give the parameter out"
+        problems.append(f"the runs folder {paths.runs()} cannot be written to; {moved}")
     if problems:
         raise ParameterError("; ".join(dict.fromkeys(problems)))
     namespace.update(values)
 
 
 def unknown(name: str, allowed: dict[str, Parameter]) -> str:
-    """What to say of a parameter that a notebook does not have."""
+    """The message for a parameter that a notebook does not have."""
     close = difflib.get_close_matches(name, allowed, n=1)
     meant = f" (did you mean {close[0]}?)" if close else ""
     return f"there is no parameter {name!r}{meant}; this notebook takes {', '.join(allowed)}"
 
 
 def value_of(parameter: Parameter, value: Any) -> Any:
-    """The value in the parameter's own type, if type and comment allow it. Raises ParameterError if they do not."""
+    """The value in the parameter's own type. Raises ParameterError if type or rule refuse it."""
     value = _typed(parameter, value)
-    comment = parameter.comment
-    if problem := _bounds(comment, value if isinstance(value, list) else [value]):
-        raise ParameterError(f"{parameter.name} = {value!r}; it must be {problem}")
-    if options := re.search(r"one of ([^;:(]+)", comment):
-        names = [n.strip().removeprefix("or ") for n in options[1].split(",")]
-        choices = [n for n in names if n != NPZ]
-        if str(value) not in choices and not (NPZ in names and _is_npz(parameter.name, value)):
-            raise ParameterError(f"{parameter.name} = {value!r}; choose one of {', '.join(names)}")
+    if parameter.rule is not None:
+        parameter.rule.refuse(parameter.name, value)
     if parameter.name == "device":
-        device(value)
-    if parameter.name == "out" and value:
-        _check_out(Path(value))
+        from ganrepro.device import torch_device  # imports torch, which `ganrepro --help` should not
+
+        try:
+            torch_device(value)
+        except ValueError as error:
+            raise ParameterError(str(error)) from None
+    if parameter.name == "out" and value and not _writable(Path(value)):
+        raise ParameterError(f"out = {value!r} cannot be written; give a file path in a folder that can be")
     return value
 
 
@@ -133,56 +174,18 @@ def _typed(parameter: Parameter, value: Any) -> Any:
     if expected is float and found is int:
         return float(value)
     if expected is found is list and parameter.default:
-        return [_typed(Parameter(parameter.name, parameter.default[0], parameter.comment), v) for v in value]
+        return [_typed(replace(parameter, default=parameter.default[0]), v) for v in value]
     if expected is found and not (expected is float and not math.isfinite(value)):
         return value
-    hint = ""
-    if expected is bool and isinstance(value, str):
-        hint = "; papermill's -p takes True or False, other spellings arrive as text"
+    text = expected is bool and found is str
+    hint = "; papermill's -p takes True or False, other spellings arrive as text" if text else ""
     raise ParameterError(
         f"{parameter.name} = {value!r} is of type {found.__name__}; expected {expected.__name__}, "
         f"such as {parameter.default!r}{hint}"
     )
 
 
-def _bounds(comment: str, values: list[Any]) -> str:
-    """What the comment asks of numbers and these are not; nothing if all is well. Text is not bounded."""
-    numbers = [v for v in values if isinstance(v, int | float) and not isinstance(v, bool)]
-    number = r"(-?\d+(?:\.\d+)?)"
-    if (m := re.search(rf"at least {number}", comment)) and any(v < float(m[1]) for v in numbers):
-        return f"at least {m[1]}"
-    if (m := re.search(rf"above {number}", comment)) and any(v <= float(m[1]) for v in numbers):
-        return f"above {m[1]}"
-    span = re.search(rf"{number} to {number}", comment)
-    if span and any(not float(span[1]) <= v <= float(span[2]) for v in numbers):
-        return f"{span[1]} to {span[2]}"
-    return ""
-
-
-def _is_npz(name: str, value: str) -> bool:
-    if not value.endswith(".npz"):
-        return False
-    if not Path(value).is_file():
-        raise ParameterError(f"{name} = {value!r}; there is no such file (looked for {Path(value).resolve()})")
-    return True
-
-
-def _check_out(path: Path) -> None:
-    above = next((p for p in (path, *path.resolve().parents) if p.exists()), Path("/"))
-    if path.is_dir() or not os.access(above, os.W_OK) or (above != path and not above.is_dir()):
-        raise ParameterError(f"out = {str(path)!r} cannot be written; give a file path in a folder that can be")
-
-
-def device(name: str) -> torch.device:
-    """The torch device that a parameter names: "auto", "cpu", "cuda", "cuda:1", …
-
-    "auto" is the GPU where there is one. Raises ParameterError, with what there is, for one that is not there.
-    """
-    there = ["cpu"] + [f"cuda:{i}" for i in range(torch.cuda.device_count())]
-    wanted = {"auto": there[min(1, len(there) - 1)], "cuda": "cuda:0"}.get(name, name)
-    if wanted not in there:
-        raise ParameterError(f"device = {name!r} is not there; choose one of auto, {', '.join(there)}")
-    if wanted != "cpu":  # the same bits every time
-        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
-        torch.backends.cudnn.deterministic, torch.backends.cudnn.benchmark = True, False
-    return torch.device(wanted)
+def _writable(file: Path) -> bool:
+    """Whether a file can be written there, once its folders are made. Nothing is written."""
+    above = next((p for p in (file, *file.resolve().parents) if p.exists()), Path("/"))
+    return not file.is_dir() and os.access(above, os.W_OK) and (above == file or above.is_dir())

@@ -1,13 +1,15 @@
-"""Where things lie: anchored on the repository, never on the working directory."""
+"""Where files are, anchored on the repository and never on the working directory; and how they are written, whole."""
 
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from uuid import uuid4
 
 PACKAGE = Path(__file__).resolve().parent
 _ABOVE = PACKAGE.parent
@@ -37,6 +39,11 @@ def runs() -> Path:
     return (REPOSITORY or Path.cwd()) / "runs"
 
 
+def slug(text: str, keep: str = "-") -> str:
+    """The text as a part of a file name: letters, digits and the characters of `keep`; all else becomes hyphens."""
+    return re.sub(rf"[^A-Za-z0-9{re.escape(keep)}]+", "-", text).strip("-._")
+
+
 def require_writable(folder: Path) -> None:
     """Make the folder if it is missing. Raises OSError, naming it, where nothing can be written there."""
     try:
@@ -54,7 +61,7 @@ def require_writable(folder: Path) -> None:
 def atomic_file(path: Path) -> Iterator[Path]:
     """A path to write to, which takes its final name when the block ends well and vanishes when it does not."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = path.with_name(f".{os.getpid()}.{path.name}")
+    unfinished = path.with_name(f".{uuid4().hex}.{path.name}")
     try:
         yield unfinished
         os.replace(unfinished, path)

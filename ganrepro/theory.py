@@ -7,8 +7,6 @@ ValueError, with the argument, what was found and what was expected, for a mass 
 negative, infinite or missing (NaN) entry, and a spacing that is not above 0.
 """
 
-from __future__ import annotations
-
 import math
 
 import numpy as np

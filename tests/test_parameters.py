@@ -2,9 +2,7 @@
 
 import math
 import os
-import re
 import stat
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,20 +11,20 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ganrepro import datasets, parameters
+from ganrepro.device import torch_device
 from ganrepro.parameters import ParameterError
-
-ROOT = Path(__file__).resolve().parents[1]
+from ganrepro.report import notebooks
 
 LIST = """\
-dataset: str = "mnist"  # one of mnist, digits, or a path to an .npz
-profile: str = "auto"  # one of auto, quick, paper: the committed record, seconds, full length
-seed: int = 0  # which training of the recipe, at least 0
+dataset: str = "mnist"  # [one of mnist, digits, or a path to an .npz]
+profile: str = "auto"  # the committed record, seconds, full length [one of auto, quick, paper]
+seed: int = 0  # which training of the recipe [at least 0]
 device: str = "auto"  # auto, cpu, cuda or cuda:1
-n_samples: int = 10000  # samples that make the window, at least 1
-rate: float = 0.1  # learning rate, above 0
-share: float = 0.5  # of what is kept, 0 to 1
+n_samples: int = 10000  # samples that make the window [at least 1]
+rate: float = 0.1  # learning rate [above 0]
+share: float = 0.5  # of the pixels that are kept [0 to 1]
 strict: bool = False  # True: refuse a stand-in
-ks: list = [1, 3]  # steps of D before each of G, at least 1
+ks: list = [1, 3]  # steps of D before each of G [at least 1]
 out: str = ""  # file for the rows
 """
 
@@ -61,7 +59,7 @@ def message(**given):
 def test_a_list_declares_names_defaults_and_comments():
     found = parameters.declared(LIST)
     assert list(found) == ["dataset", "profile", "seed", "device", "n_samples", "rate", "share", "strict", "ks", "out"]
-    assert found["seed"] == parameters.Parameter("seed", 0, "which training of the recipe, at least 0")
+    assert found["seed"] == parameters.Parameter("seed", 0, "which training of the recipe [at least 0]")
     assert found["ks"].default == [1, 3]
     assert type(found["strict"].default) is bool and type(found["rate"].default) is float
 
@@ -74,6 +72,36 @@ def test_only_literals_are_declared():
         "b": (1e-3, "small"),
         "g": (["#"], 'a "#" in quotes'),
     }
+
+
+def test_a_comment_behind_letters_that_are_no_ascii_is_whole():
+    found = parameters.declared('name: str = "Schrödinger, 2 µm"  # a name [one of a, b]')
+    assert found["name"].comment == "a name [one of a, b]"
+
+
+@pytest.mark.parametrize(
+    ("comment", "rule"),
+    [
+        ("no bounds, at least 1", None),
+        ("one of [one of a, b-c, or a path to an .npz]", {"choices": ("a", "b-c", "or a path to an .npz")}),
+        ("[at least -2]", {"least": -2}),
+        ("[above 0.5]", {"above": 0.5}),
+        ("where [0 to 4]", {"least": 0, "most": 4}),
+    ],
+)
+def test_a_rule_is_read_from_brackets(comment, rule):
+    found = parameters.Rule.parse(comment)
+    assert found == (rule and parameters.Rule(comment.partition("[")[2].rstrip("]"), **rule))
+
+
+@pytest.mark.parametrize(
+    "comment",
+    ["[at last 40]", "[at least]", "[at least x]", "[0 - 4]", "[one of ]", "[]", "[at least 1] of them", "[at least 1",
+     "at least 1]", "[at least 1] [above 0]", "in [0, 1] [above 0]"],
+)  # fmt: skip
+def test_brackets_that_hold_no_rule_are_refused(comment):
+    with pytest.raises(ValueError, match="must end in one rule"):
+        parameters.Rule.parse(comment)
 
 
 @pytest.mark.parametrize("source", ["%matplotlib inline\nseed = 1", "!ls", "def f(:", ""])
@@ -174,7 +202,7 @@ def test_text_for_a_bool_is_refused_with_the_spelling_that_works(text):
         ({"ks": [3, 0]}, "ks = [3, 0]; it must be at least 1"),
         ({"profile": "Quick"}, "profile = 'Quick'; choose one of auto, quick, paper"),
         ({"profile": ""}, "profile = ''; choose one of auto, quick, paper"),
-        ({"dataset": "minst"}, "dataset = 'minst'; choose one of mnist, digits, a path to an .npz"),
+        ({"dataset": "minst"}, "dataset = 'minst'; choose one of mnist, digits, or a path to an .npz"),
         ({"dataset": "pictures.zip"}, "dataset = 'pictures.zip'; choose one of"),
         ({"dataset": "absent.npz"}, "dataset = 'absent.npz'; there is no such file"),
         ({"profile": "some.npz"}, "profile = 'some.npz'; choose one of auto, quick, paper"),
@@ -201,7 +229,7 @@ def test_whatever_passes_for_a_seed_is_an_int_of_at_least_0(value):
 
 
 def test_numbers_may_be_one_of_a_few():
-    parameter = parameters.Parameter("k", 1, "one of 1, 3: steps of D")
+    parameter = parameters.Parameter("k", 1, "steps of D [one of 1, 3]")
     assert parameters.value_of(parameter, 3) == 3
     with pytest.raises(ParameterError, match="k = 2; choose one of 1, 3"):
         parameters.value_of(parameter, 2)
@@ -278,26 +306,22 @@ def test_a_runs_folder_that_cannot_be_written_to_is_refused_unless_out_is_given(
 
 def test_auto_is_the_gpu_where_there_is_one(monkeypatch):
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 0)
-    assert parameters.device("auto") == parameters.device("cpu") == torch.device("cpu")
-    with pytest.raises(ParameterError, match="device = 'cuda' is not there; choose one of auto, cpu$"):
-        parameters.device("cuda")
+    assert torch_device("auto") == torch_device("cpu") == torch.device("cpu")
+    with pytest.raises(ValueError, match="device = 'cuda' is not there; choose one of auto, cpu$"):
+        torch_device("cuda")
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
-    assert parameters.device("auto") == parameters.device("cuda") == torch.device("cuda:0")
-    assert parameters.device("cuda:1") == torch.device("cuda:1")
-    with pytest.raises(ParameterError, match="choose one of auto, cpu, cuda:0, cuda:1$"):
-        parameters.device("cuda:2")
+    assert torch_device("auto") == torch_device("cuda") == torch.device("cuda:0")
+    assert torch_device("cuda:1") == torch.device("cuda:1")
+    with pytest.raises(ValueError, match="choose one of auto, cpu, cuda:0, cuda:1$"):
+        torch_device("cuda:2")
 
 
 # -------------------------------------------------------------------- the notebooks' own lists
 
 
-@pytest.fixture(
-    params=sorted((ROOT / "notebooks").glob("[0-9][0-9]_*.ipynb")) or [None], ids=lambda p: p.stem if p else "none"
-)
+@pytest.fixture(params=notebooks.find(), ids=lambda p: p.stem)
 def own_list(request):
-    if request.param is None:
-        pytest.skip("notebooks/ has no notebook")
-    return pytest.importorskip("ganrepro.notebooks").parameter_list(request.param)
+    return notebooks.parameter_list(request.param)
 
 
 def test_a_notebooks_list_is_complete_explained_and_passes_its_own_check(own_list):
@@ -309,11 +333,8 @@ def test_a_notebooks_list_is_complete_explained_and_passes_its_own_check(own_lis
 
 
 def test_a_notebook_takes_data_sets_that_exist_and_refuses_others(own_list, tmp_path):
-    said = own_list["dataset"].comment
-    named = re.search(r"one of ([^;:(]+)", said)
-    assert named, said
-    names = [n.strip().removeprefix("or ") for n in named[1].split(",")]
-    assert set(names) <= {*datasets.NAMES, parameters.NPZ}
+    rule = own_list["dataset"].rule
+    assert rule is not None and rule.choices and set(rule.choices) <= {*datasets.NAMES, parameters.NPZ}
     with pytest.raises(ParameterError, match="dataset = 'minst'; choose one of"):
         parameters.value_of(own_list["dataset"], "minst")
 

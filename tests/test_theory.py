@@ -11,7 +11,8 @@ from hypothesis.extra.numpy import arrays
 from scipy import integrate, stats
 from scipy.spatial.distance import jensenshannon
 
-from ganrepro import figure1, game, theory
+from ganrepro import game, theory
+from ganrepro.report import figure1
 
 LOG2, LOG4 = math.log(2), math.log(4)
 X = np.linspace(-25, 25, 10_001)

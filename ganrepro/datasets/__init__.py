@@ -1,6 +1,4 @@
-"""The data sets, by name: load("mnist") -> Dataset. Files lie in this package or in $GANREPRO_DATA."""
-
-from __future__ import annotations
+"""The data sets, by name: load("mnist") -> Dataset. Files are in this package or in $GANREPRO_DATA."""
 
 import difflib
 from collections.abc import Callable
@@ -10,8 +8,11 @@ from . import cifar10, digits, faces, fer2013, mnist, npz, tfd, toys
 from .contrast import pictures, prepare
 from .dataset import Dataset
 from .folder import DatasetUnavailable, data_dir
+from .labels import count_classes, known
 
-__all__ = ["NAMES", "Dataset", "DatasetUnavailable", "data_dir", "load", "pictures", "prepare"]
+__all__ = [
+    "NAMES", "Dataset", "DatasetUnavailable", "count_classes", "data_dir", "known", "load", "pictures", "prepare",
+]  # fmt: skip
 
 _LOADERS: dict[str, Callable[[], Dataset]] = {
     "mnist": mnist.mnist,

@@ -1,11 +1,9 @@
-"""What every data set is here: flat float32 rows in three splits, and the folds where a set has them."""
-
-from __future__ import annotations
+"""The form of every data set: flat float32 rows in three splits, and folds where a set has them."""
 
 import operator
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import torch
@@ -27,13 +25,13 @@ class Dataset:
                   (n, d) float32 with d = c*h*w in (c, h, w) order; images in [0, 1], toys unbounded
     labels        {"train", "valid", "test"}: (n,) int64, or None
     folds         (train, valid, test) int64 indices into torch.cat([train, valid, test]), or None
-    unlabeled     (n, d) float32 that no fold's valid or test holds, or None
+    unlabeled     (n, d) float32, disjoint from every fold's valid and test, or None
     sha256        hex digest of each file read; a name without .gz stands for the decompressed content
     stand_in_for  name of the data set that this one replaces, or None
     fold_index    the fold that train, valid and test are, or None
     bounded       True for images in [0, 1]; False for toys and for contrast-normalised images
-    conditions    (n, c) float32, what the players are told of each training example (conditions.py), or None
     contrast      the L2 norm that each image was contrast-normalised to (see contrast.py), or None
+    conditions    (n, c) float32, the condition of each training example (see contrast.prepare), or None
     """
 
     name: str
@@ -54,7 +52,7 @@ class Dataset:
 
     @property
     def training(self) -> Tensor:
-        """What a generative model is trained on, (n, d) float32: `unlabeled` if there, else `train`."""
+        """The rows that a generative model is trained on, (n, d) float32: `unlabeled` if there, else `train`."""
         return self.train if self.unlabeled is None else self.unlabeled
 
     @property
@@ -62,7 +60,7 @@ class Dataset:
         """True if each fold trains its own model (AT&T); False if all folds share one, or there are none."""
         return self.folds is not None and self.unlabeled is None
 
-    def fold(self, k: int) -> Dataset:
+    def fold(self, k: int) -> Self:
         """This data set with fold `k` (from 0) as its train, valid, test and labels.
 
         Folds keep their numbers and stay valid indices into the new torch.cat([train, valid, test]).
@@ -70,7 +68,7 @@ class Dataset:
         """
         if self.folds is None:
             raise ValueError(f"{self.name}: fold {k!r} was asked for, but this data set has no folds; "
-                             "use its train, valid and test")
+                             "use its train, valid and test")  # fmt: skip
         if not 0 <= operator.index(k) < len(self.folds):
             raise ValueError(f"{self.name}: fold {k!r} was asked for; allowed: 0 to {len(self.folds) - 1}")
         labels = [y for y in map(self.labels.get, SPLITS) if y is not None]
@@ -78,20 +76,16 @@ class Dataset:
         return replace(self, **arrange(rows, torch.cat(labels) if labels else None, self.folds, int(k)))
 
     def __repr__(self) -> str:
-        sizes = {s: len(getattr(self, s)) for s in (*SPLITS, "unlabeled") if getattr(self, s) is not None}
+        sizes = [f"{part} {len(x)}" for part in (*SPLITS, "unlabeled") if (x := getattr(self, part)) is not None]
         folds = f", fold {self.fold_index} of {len(self.folds)}" if self.folds else ""
-        parts = ", ".join(f"{s} {n}" for s, n in sizes.items())
-        return f"Dataset({self.name!r}, {self.label!r}, {'x'.join(map(str, self.shape))}, {parts}{folds})"
+        return f"Dataset({self.name!r}, {self.label!r}, {'x'.join(map(str, self.shape))}, {', '.join(sizes)}{folds})"
 
 
 def pixels(images: NDArray[np.uint8]) -> Tensor:
-    """Grey (n, h, w) or colour (n, h, w, c) uint8 images as (n, c*h*w) float32 rows in [0, 1]."""
+    """Grey (n, h, w), colour (n, h, w, c) or flat (n, c*h*w) uint8 images as (n, c*h*w) float32 rows in [0, 1]."""
     if images.ndim == 4:
         images = images.transpose(0, 3, 1, 2)
-    flat = np.ascontiguousarray(images).reshape(len(images), -1)
-    rows = torch.empty(flat.shape)
-    np.divide(flat, np.float32(255), out=rows.numpy())  # one pass: MNIST's float rows fill 220 MB
-    return rows
+    return torch.from_numpy(images.reshape(len(images), -1) / np.float32(255))
 
 
 def splits(rows: Tensor, labels: Tensor | None, parts: Sequence[Tensor | slice]) -> dict[str, Any]:
@@ -102,7 +96,7 @@ def splits(rows: Tensor, labels: Tensor | None, parts: Sequence[Tensor | slice])
 
 
 def arrange(rows: Tensor, labels: Tensor | None, folds: list[Fold], k: int) -> dict[str, Any]:
-    """The fields of a Dataset that stands at fold `k`.
+    """The fields of a Dataset at fold `k`.
 
     rows (n, d), labels (n,) or None, folds: int64 row numbers, each fold using every row exactly once.
     Raises ValueError for a fold that leaves a row out or uses one twice.

@@ -1,6 +1,4 @@
-"""scikit-learn's own 8x8 digits: real images that are there at once, for fast tests."""
-
-from __future__ import annotations
+"""scikit-learn's own 8x8 digits: real images that need no download, for fast tests."""
 
 import hashlib
 
@@ -8,8 +6,6 @@ import numpy as np
 import torch
 
 from .dataset import Dataset, splits
-
-TRAIN, VALID, TEST = 1197, 300, 300
 
 
 def load() -> Dataset:
@@ -21,7 +17,7 @@ def load() -> Dataset:
     from sklearn.datasets import load_digits
 
     data, target = load_digits(return_X_y=True)
-    parts = torch.from_numpy(np.random.RandomState(0).permutation(len(data))).split([TRAIN, VALID, TEST])
+    parts = torch.from_numpy(np.random.RandomState(0).permutation(len(data))).split([1197, 300, 300])
     rows = torch.from_numpy((data / 16).astype(np.float32))
     return Dataset(name="digits", label="scikit-learn digits", shape=(1, 8, 8),
                    sha256={"sklearn.datasets.load_digits": hashlib.sha256(data.tobytes()).hexdigest()},

@@ -1,7 +1,5 @@
 """FER2013: 48x48 grey faces with TFD's seven expressions, prepared by two of the paper's authors."""
 
-from __future__ import annotations
-
 import csv
 import hashlib
 import io
@@ -13,6 +11,7 @@ import torch
 from numpy.typing import NDArray
 
 from . import folder, npz
+from .arrays import SPLIT_CODES, expect
 from .dataset import Dataset, arrange, pixels, rotate
 
 CONTEST = "https://www.kaggle.com/c/challenges-in-representation-learning-facial-expression-recognition-challenge"
@@ -47,39 +46,31 @@ def load() -> Dataset:
         raise folder.DatasetUnavailable(
             f"fer2013: found neither fer2013.npz nor fer2013.csv in {folder.data_dir()}. It has no open "
             f"licence, so it is not downloaded: get fer2013.csv from the contest, {CONTEST}, and put it at "
-            f"{folder.data_dir() / 'fer2013' / 'fer2013.csv'} (GANREPRO_DATA names the data directory).")
+            f"{folder.data_dir() / 'fer2013' / 'fer2013.csv'} (GANREPRO_DATA names the data directory).")  # fmt: skip
     raw = path.read_bytes()
     images, split, labels = (_from_npz if path.suffix == ".npz" else _from_csv)(raw, path)
-    counts = [int(np.sum(split == code)) for code in range(3)]
+    counts = np.bincount(split, minlength=3).tolist()
     if min(counts) == 0:
         raise ValueError(f"{path}: found {counts} images in train, valid and test, expected some in each")
 
     keys = [image.tobytes() for image in images]
-    first: dict[bytes, int] = {}
-    for row in np.flatnonzero(split != 0).tolist():
-        first.setdefault(keys[row], row)
-    unlabeled = [row for row in np.flatnonzero(split == 0).tolist() if keys[row] not in first]
-    held_out = np.fromiter(first.values(), np.int64)
+    first = {keys[row]: row for row in np.flatnonzero(split)[::-1]}  # of images that repeat, the first one stays
+    held_out = np.sort(list(first.values()))
+    unlabeled = [row for row in np.flatnonzero(split == 0) if keys[row] not in first]
     order = torch.from_numpy(np.random.RandomState(0).permutation(len(held_out)))
     folds = rotate(list(torch.tensor_split(order, FOLDS)))
     return Dataset(name="fer2013", label="FER2013", shape=(1, SIDE, SIDE),
                    unlabeled=pixels(images[unlabeled]), sha256={path.name: hashlib.sha256(raw).hexdigest()},
-                   **arrange(pixels(images[held_out]), torch.from_numpy(labels[held_out]), folds, 0))
+                   **arrange(pixels(images[held_out]), torch.from_numpy(labels[held_out]), folds, 0))  # fmt: skip
 
 
 def _from_npz(raw: bytes, path: Path) -> Table:
     content = npz.read(raw, str(path), ("images", "split", "votes"))
-    n = len(content["images"])
-    expected = {"images": (n, SIDE, SIDE), "split": (n,), "votes": (n, 10)}
-    for key, shape in expected.items():
-        if content[key].shape != shape or content[key].dtype != np.uint8:
-            raise ValueError(f"{path}: {key} has dtype {content[key].dtype} and shape {content[key].shape}, "
-                             f"expected uint8 of shape {shape}")
-    if not np.isin(content["split"], (0, 1, 2)).all():
-        raise ValueError(f"{path}: split has values up to {content['split'].max()}, "
-                         "allowed: 0 (train), 1 (valid), 2 (test)")
-    votes = content["votes"][:, :len(FROM_FERPLUS)]
-    return content["images"], content["split"], FROM_FERPLUS[votes.argmax(1)].astype(np.int64)
+    images, split, votes = content["images"], content["split"], content["votes"]
+    expect(images, f"{path}: images", "uint8", (len(images), SIDE, SIDE))
+    expect(split, f"{path}: split", "uint8", (len(images),), SPLIT_CODES)
+    expect(votes, f"{path}: votes", "uint8", (len(images), 10))
+    return images, split, FROM_FERPLUS[votes[:, :len(FROM_FERPLUS)].argmax(1)].astype(np.int64)
 
 
 def _from_csv(raw: bytes, path: Path) -> Table:
@@ -90,15 +81,13 @@ def _from_csv(raw: bytes, path: Path) -> Table:
     for row in reader:
         try:
             image = np.fromstring(row["pixels"], np.int64, sep=" ")  # four times as fast as Python's int()
-            usage, label = USAGE[row["Usage"].strip()], range(len(EXPRESSIONS)).index(int(row["emotion"]))
+            if len(image) != SIDE * SIDE or image.min() < 0 or image.max() > 255:
+                raise ValueError(f"{len(image)} pixels from {image.min()} to {image.max()}")
+            images.append(image.astype(np.uint8))
+            split.append(USAGE[row["Usage"].strip()])
+            labels.append(range(len(EXPRESSIONS)).index(int(row["emotion"])))
         except (ValueError, KeyError, AttributeError, TypeError) as error:
-            raise ValueError(f"{path}, line {reader.line_num}: {error!r}; expected emotion 0 to 6, pixels "
-                             f"0 to 255 and a Usage of {', '.join(USAGE)}") from error
-        if len(image) != SIDE * SIDE or image.min() < 0 or image.max() > 255:
-            raise ValueError(f"{path}, line {reader.line_num}: {len(image)} pixels, expected {SIDE}x{SIDE} "
-                             "from 0 to 255")
-        images.append(image.astype(np.uint8))
-        split.append(usage)
-        labels.append(label)
+            raise ValueError(f"{path}, line {reader.line_num}: {error!r}; expected emotion 0 to 6, {SIDE}x{SIDE} "
+                             f"pixels from 0 to 255 and a Usage of {', '.join(USAGE)}") from error  # fmt: skip
     pictures = np.array(images, np.uint8).reshape(-1, SIDE, SIDE)
     return pictures, np.array(split, np.uint8), np.array(labels, np.int64)

@@ -1,6 +1,4 @@
-"""Where data files lie: inside the package, or in the user's data directory."""
-
-from __future__ import annotations
+"""Where data files are: inside the package, or in the user's data directory."""
 
 import hashlib
 import os
@@ -28,16 +26,14 @@ def find(folder: str, *names: str) -> Path | None:
     return next((path for path in places if path.is_file()), None)
 
 
-def shipped(path: str, sha256: str, md5: str | None = None) -> bytes:
+def shipped(path: str, sha256: str) -> bytes:
     """The content of files/`path` inside this package, verified.
 
-    Raises ValueError if a checksum differs, FileNotFoundError if the package was installed without its data.
+    Raises ValueError if the checksum differs, FileNotFoundError if the package was installed without its data.
     """
     source = files(__package__).joinpath("files", *path.split("/"))
     raw = source.read_bytes()
     verify(raw, str(source), sha256, "reinstall the package")
-    if md5 is not None and hashlib.md5(raw, usedforsecurity=False).hexdigest() != md5:
-        raise ValueError(f"{source}: MD5 differs from {md5}; reinstall the package")
     return raw
 
 
@@ -45,5 +41,4 @@ def verify(content: bytes, source: str, sha256: str, remedy: str) -> None:
     """Raise ValueError, naming `source` and `remedy`, unless `content` has the hex digest `sha256`."""
     found = hashlib.sha256(content).hexdigest()
     if found != sha256:
-        raise ValueError(f"{source}: found {len(content)} bytes with SHA-256 {found}, expected {sha256}; "
-                         f"{remedy}")
+        raise ValueError(f"{source}: found {len(content)} bytes with SHA-256 {found}, expected {sha256}; {remedy}")

@@ -1,8 +1,7 @@
 """The IDX format of MNIST and Fashion-MNIST (described at http://yann.lecun.com/exdb/mnist/)."""
 
-from __future__ import annotations
-
 import gzip
+import math
 import zlib
 
 import numpy as np
@@ -19,7 +18,7 @@ def gunzip(raw: bytes, source: str) -> bytes:
         return gzip.decompress(raw)
     except (EOFError, OSError, zlib.error) as error:
         raise ValueError(f"{source}: found {len(raw)} bytes that are not one whole gzip file ({error}); "
-                         "get the file again") from error
+                         "get the file again") from error  # fmt: skip
 
 
 def parse(payload: bytes, source: str, axes: int) -> NDArray[np.uint8]:
@@ -28,16 +27,15 @@ def parse(payload: bytes, source: str, axes: int) -> NDArray[np.uint8]:
     Layout: 0, 0, type code, number of axes; each axis as a big-endian uint32; the values, last axis fastest.
     Raises ValueError naming `source` for another magic number, or more or fewer bytes than the header says.
     """
-    magic = bytes((0, 0, UNSIGNED_BYTE, axes))
-    start = 4 + 4 * axes
+    magic, start = bytes((0, 0, UNSIGNED_BYTE, axes)), 4 + 4 * axes
     if payload[:4] != magic:
         raise ValueError(f"{source}: found magic number 0x{payload[:4].hex() or '(no bytes)'}, "
-                         f"expected 0x{magic.hex()} (idx, unsigned bytes, {axes} axes)")
+                         f"expected 0x{magic.hex()} (idx, unsigned bytes, {axes} axes)")  # fmt: skip
     if len(payload) < start:
         raise ValueError(f"{source}: found {len(payload)} bytes, a header has {start}; get the file again")
-    shape = tuple(int.from_bytes(payload[4 + 4 * a:8 + 4 * a], "big") for a in range(axes))
-    expected = start + int(np.prod(shape, dtype=object))  # exact: a forged header may overflow int64
+    shape = tuple(np.frombuffer(payload, ">u4", axes, offset=4).tolist())
+    expected = start + math.prod(shape)
     if len(payload) != expected:
         raise ValueError(f"{source}: found {len(payload)} bytes, expected {expected} for the shape {shape} "
-                         "in its header; get the file again")
+                         "in its header; get the file again")  # fmt: skip
     return np.frombuffer(payload, np.uint8, offset=start).reshape(shape)

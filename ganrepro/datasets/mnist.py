@@ -1,25 +1,20 @@
-"""MNIST, which ships inside the package, and Fashion-MNIST, which has its layout and is downloaded."""
-
-from __future__ import annotations
+"""MNIST, which is part of this package, and Fashion-MNIST, which has its layout and is downloaded."""
 
 from functools import partial
 
+import numpy as np
 import torch
 
 from . import folder, idx
 from .dataset import Dataset, pixels, splits
 from .fetch import fetch
 
-# file: (MD5 as torchvision publishes it, SHA-256 as TensorFlow Datasets does), of the original .gz
+# SHA-256 of the original .gz files, as TensorFlow Datasets publishes it
 MNIST = {
-    "train-images-idx3-ubyte": ("f68b3c2dcbeaaa9fbdd348bbdeb94873",
-                                "440fcabf73cc546fa21475e81ea370265605f56be210a4024d2ca8f203523609"),
-    "train-labels-idx1-ubyte": ("d53e105ee54ea40749a09fcbcd1e9432",
-                                "3552534a0a558bbed6aed32b30c495cca23d567ec52cac8be1a0730e8010255c"),
-    "t10k-images-idx3-ubyte": ("9fb629c4189551a2d022fa330f9573f3",
-                               "8d422c7b0a1c1c79245a5bcf07fe86e33eeafee792b84584aec276f5a2dbc4e6"),
-    "t10k-labels-idx1-ubyte": ("ec29112dd5afa0611ce80d1b7f02629c",
-                               "f7ae60f92e00ec6debd23a6088c31dbd2371eca3ffa0defaefb259924204aec6"),
+    "train-images-idx3-ubyte": "440fcabf73cc546fa21475e81ea370265605f56be210a4024d2ca8f203523609",
+    "train-labels-idx1-ubyte": "3552534a0a558bbed6aed32b30c495cca23d567ec52cac8be1a0730e8010255c",
+    "t10k-images-idx3-ubyte": "8d422c7b0a1c1c79245a5bcf07fe86e33eeafee792b84584aec276f5a2dbc4e6",
+    "t10k-labels-idx1-ubyte": "f7ae60f92e00ec6debd23a6088c31dbd2371eca3ffa0defaefb259924204aec6",
 }
 # SHA-256 of the decompressed content: distributors recompress these files
 FASHION_MNIST = {
@@ -41,9 +36,8 @@ def mnist() -> Dataset:
     Source: LeCun, Bottou, Bengio, Haffner, Proc. IEEE 86(11), 1998. CC BY-SA 3.0, LeCun and Cortes.
     Raises ValueError if a shipped file is damaged.
     """
-    raw = {f: folder.shipped(f"mnist/{f}.gz", sha256, md5) for f, (md5, sha256) in MNIST.items()}
-    payloads = {f: idx.gunzip(content, f"mnist/{f}.gz") for f, content in raw.items()}
-    return _assemble("mnist", "MNIST", payloads, {f"{f}.gz": sha256 for f, (_, sha256) in MNIST.items()})
+    payloads = {f: idx.gunzip(folder.shipped(f"mnist/{f}.gz", sha256), f"mnist/{f}.gz") for f, sha256 in MNIST.items()}
+    return _assemble("mnist", "MNIST", payloads, {f"{f}.gz": sha256 for f, sha256 in MNIST.items()})
 
 
 def fashion_mnist() -> Dataset:
@@ -67,9 +61,7 @@ def _unpack(raw: bytes, source: str, *, sha256: str) -> bytes:
 
 
 def _assemble(name: str, label: str, payloads: dict[str, bytes], sha256: dict[str, str]) -> Dataset:
-    x, y, x_test, y_test = (
-        idx.parse(payloads[f], f"{name}/{f}.gz", 3 if "idx3" in f else 1) for f in FASHION_MNIST)
-    labels = torch.tensor(y, dtype=torch.int64)
-    fields = splits(pixels(x), labels, [slice(50_000), slice(50_000, 60_000), slice(0)])
-    fields["test"], fields["labels"]["test"] = pixels(x_test), torch.tensor(y_test, dtype=torch.int64)
-    return Dataset(name=name, label=label, shape=(1, 28, 28), sha256=sha256, **fields)
+    x, y, x_test, y_test = (idx.parse(payloads[f], f"{name}/{f}.gz", 3 if "idx3" in f else 1) for f in MNIST)
+    rows, labels = pixels(np.concatenate([x, x_test])), torch.from_numpy(np.concatenate([y, y_test]).astype(np.int64))
+    parts = [slice(50_000), slice(50_000, 60_000), slice(60_000, None)]
+    return Dataset(name=name, label=label, shape=(1, 28, 28), sha256=sha256, **splits(rows, labels, parts))

@@ -1,7 +1,5 @@
 """The Toronto Face Database, or the best stand-in for it that is here."""
 
-from __future__ import annotations
-
 import hashlib
 import io
 import warnings
@@ -14,10 +12,20 @@ import torch
 from numpy.typing import NDArray
 
 from . import faces, fer2013, folder
+from .arrays import SPLIT_CODES, expect
 from .dataset import Dataset, arrange, pixels
 
 FILE = "TFD_48x48.mat"
 SIDE, FOLDS = 48, 5
+FOLD_CODES = {0: "unlabelled"} | {code + 1: split for code, split in SPLIT_CODES.items()}
+EXPRESSION_CODES = {-1: "unlabelled"} | dict(enumerate(fer2013.EXPRESSIONS, 1))
+# each array's kind, its shape behind N, and its values
+EXPECTED: dict[str, tuple[str, tuple[int, ...], dict[int, str] | None]] = {
+    "images": ("uint8", (SIDE, SIDE), None),
+    "folds": ("real numbers", (FOLDS,), FOLD_CODES),  # MATLAB saves integers as doubles
+    "labs_ex": ("real numbers", (1,), EXPRESSION_CODES),
+    "labs_id": ("real numbers", (1,), None),
+}
 HDF5_SIGNATURE = b"\x89HDF\r\n\x1a\n"
 Arrays = dict[str, NDArray[Any]]
 
@@ -25,7 +33,7 @@ Arrays = dict[str, NDArray[Any]]
 def load(*, strict: bool = False) -> Dataset:
     """TFD from TFD_48x48.mat, else FER2013, else the AT&T faces; a stand-in warns and says so in its label.
 
-    The real one is at fold 0 of its five; `unlabeled` are the images with code 0; labels are labs_ex - 1.
+    TFD itself comes at fold 0 of its five; `unlabeled` are the images with code 0; labels are labs_ex - 1.
     Source: Susskind, Anderson, Hinton, UTML TR 2010-001. Raises DatasetUnavailable if `strict` and the .mat
     is not there, ValueError if it is there and not as described.
     """
@@ -33,8 +41,8 @@ def load(*, strict: bool = False) -> Dataset:
     if path is not None:
         return from_mat(path)
     where = ("The owners of the Toronto Face Database (J. Susskind, A. Anderson, G. Hinton; technical report "
-             f"UTML TR 2010-001, University of Toronto) give it on request. Put the file at "
-             f"{folder.data_dir() / 'tfd' / FILE} (GANREPRO_DATA names the data directory).")
+             "UTML TR 2010-001, University of Toronto) give it on request. Put the file at "
+             f"{folder.data_dir() / 'tfd' / FILE} (GANREPRO_DATA names the data directory).")  # fmt: skip
     if strict:
         raise folder.DatasetUnavailable(f"tfd: found no {FILE}, and strict allows no stand-in. {where}")
     stand_in = faces.load() if fer2013.find() is None else fer2013.load()
@@ -49,84 +57,63 @@ def from_mat(path: Path) -> Dataset:
 
     folds: 0 unlabelled, 1 train, 2 valid, 3 test; an image is unlabelled in all five or in none.
     labs_ex: 1 to 7 (anger, disgust, fear, happiness, sadness, surprise, neutral), -1 where unlabelled.
-    Raises ValueError naming what is not so; ImportError for a MATLAB 7.3 file where h5py is missing.
+    Raises ValueError naming the wrong part of the file; ImportError for a MATLAB 7.3 file where h5py is missing.
     """
     raw = path.read_bytes()
     sha256 = {path.name: hashlib.sha256(raw).hexdigest()}
     content = _read(raw, path)
-    del raw
-    images, codes = content["images"], content["folds"]
+    del raw  # TFD's 100,000 images would be in memory twice
     _check(content, path)
+    images, codes = content["images"], content["folds"]
     labelled = codes[:, 0] != 0
     train, valid, test = ([torch.from_numpy(np.flatnonzero(column == code)) for column in codes[labelled].T]
-                          for code in (1, 2, 3))
-    labels = torch.from_numpy(content["labs_ex"].ravel()[labelled].astype(np.int64)) - 1
-    return Dataset(name="tfd", label="TFD", shape=(1, SIDE, SIDE), sha256=sha256,
-                   unlabeled=pixels(images[~labelled]),
+                          for code in (1, 2, 3))  # fmt: skip
+    labels = torch.from_numpy(content["labs_ex"][labelled, 0].astype(np.int64)) - 1
+    return Dataset(name="tfd", label="TFD", shape=(1, SIDE, SIDE), sha256=sha256, unlabeled=pixels(images[~labelled]),
                    **arrange(pixels(images[labelled]), labels, list(zip(train, valid, test, strict=True)), 0))
 
 
 def _check(content: Arrays, path: Path) -> None:
-    n = len(content["images"])
-    shapes = {"images": (n, SIDE, SIDE), "folds": (n, FOLDS), "labs_ex": (n, 1), "labs_id": (n, 1)}
-    for key, shape in shapes.items():
-        if content[key].shape != shape:
-            raise ValueError(f"{path}: {key} has shape {content[key].shape}, expected {shape}")
-    if content["images"].dtype != np.uint8:
-        raise ValueError(f"{path}: images has dtype {content['images'].dtype}, expected uint8")
-    for key in ("folds", "labs_ex", "labs_id"):
-        kind = content[key].dtype
-        if kind.kind not in "iuf" or not np.array_equal(content[key], np.rint(content[key])):
-            raise ValueError(f"{path}: {key} ({kind}) has values that are no integers, expected integers")
-    for key, allowed in {"folds": range(4), "labs_ex": (-1, *range(1, 8))}.items():
-        wrong = np.setdiff1d(content[key], allowed)
-        if len(wrong):
-            raise ValueError(f"{path}: {key} has {wrong[0]}, allowed: {', '.join(map(str, allowed))}")
-    unlabelled = content["folds"] == 0
+    for key, (kind, shape, codes) in EXPECTED.items():
+        expect(content[key], f"{path}: {key}", kind, (len(content["images"]), *shape), codes)
+    folds, expressions, people = content["folds"], content["labs_ex"][:, 0], content["labs_id"]
+    if not np.array_equal(people, np.rint(people)):
+        raise ValueError(f"{path}: labs_id ({people.dtype}) has values that are not integers")
+    unlabelled = folds == 0
     mixed = np.flatnonzero(unlabelled.any(1) != unlabelled.all(1))
     if len(mixed):  # such an image would be trained on and tested on
         raise ValueError(f"{path}: folds has {len(mixed)} rows that are 0 (unlabelled) in some columns only, "
-                         f"the first is row {mixed[0]}; expected 0 in all five or in none")
-    bad = np.flatnonzero(~unlabelled[:, 0] & (content["labs_ex"][:, 0] < 1))
+                         f"the first is row {mixed[0]}; expected 0 in all five or in none")  # fmt: skip
+    bad = np.flatnonzero(~unlabelled[:, 0] & (expressions < 1))
     if len(bad):
         raise ValueError(f"{path}: labs_ex is -1 in row {bad[0]}, labelled in folds; expected 1 to 7")
-    for k in range(FOLDS):
-        counts = [int(np.sum(content["folds"][:, k] == code)) for code in range(4)]
+    for k, column in enumerate(folds.T):
+        counts = [int(np.sum(column == code)) for code in FOLD_CODES]
         if min(counts) == 0:
             raise ValueError(f"{path}: fold {k} has {counts} images of codes 0 to 3, expected some of each")
 
 
 def _read(raw: bytes, path: Path) -> Arrays:
-    # MATLAB 7.3 files are HDF5 behind a header of 512 bytes; older ones are MATLAB's own format
-    is_hdf5 = HDF5_SIGNATURE in (raw[:8], raw[512:520])
     try:
-        content = _read_hdf5(raw, path) if is_hdf5 else _read_matlab5(raw)
-    except ImportError:
-        raise
+        if HDF5_SIGNATURE in (raw[:8], raw[512:520]):  # MATLAB 7.3: HDF5, usually behind a header of 512 bytes
+            import h5py
+
+            with h5py.File(io.BytesIO(raw), "r") as file:  # which lists MATLAB's axes in reverse
+                content = {key: np.atleast_1d(item).T for key, item in file.items() if isinstance(item, h5py.Dataset)}
+        else:
+            from scipy.io import loadmat
+
+            content = loadmat(io.BytesIO(raw))
+    except ImportError as error:
+        raise ImportError(f"{path}: a MATLAB 7.3 file, which h5py reads; do: pip install h5py") from error
     except Exception as error:  # both readers raise many types on a damaged file
         raise ValueError(f"{path}: not readable as a MATLAB file ({error!r}); get the file again") from error
-    missing = [key for key in ("images", "folds", "labs_ex", "labs_id") if key not in content]
-    if missing:
-        raise ValueError(f"{path}: no key {missing[0]!r}; found {', '.join(sorted(content)) or 'no keys'}, "
-                         "expected images, folds, labs_ex, labs_id")
+    for key in EXPECTED:
+        if not isinstance(content.get(key), np.ndarray):  # loadmat gives MATLAB's sparse matrices as scipy's
+            found = sorted(name for name, value in content.items() if isinstance(value, np.ndarray))
+            raise ValueError(f"{path}: no array {key!r}; found {', '.join(found) or 'none'}, "
+                             f"expected {', '.join(EXPECTED)}")  # fmt: skip
     for key in ("labs_ex", "labs_id"):
         if content[key].size == len(content["images"]):
             content[key] = content[key].reshape(-1, 1)  # also as a row, or without the second axis
     return content
-
-
-def _read_matlab5(raw: bytes) -> Arrays:
-    from scipy.io import loadmat
-
-    found: Arrays = loadmat(io.BytesIO(raw))
-    return {key: array for key, array in found.items() if not key.startswith("__")}
-
-
-def _read_hdf5(raw: bytes, path: Path) -> Arrays:
-    try:
-        import h5py
-    except ImportError as error:
-        raise ImportError(f"{path}: a MATLAB 7.3 file, which h5py reads; do: pip install h5py") from error
-    with h5py.File(io.BytesIO(raw), "r") as file:
-        # HDF5 lists MATLAB's axes in reverse
-        return {key: np.atleast_1d(item).T for key, item in file.items() if isinstance(item, h5py.Dataset)}

@@ -1,7 +1,5 @@
 """Mixtures of Gaussians whose density is known: one on the line, eight on a ring, 25 on a grid."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,8 +7,6 @@ import torch
 from numpy.typing import NDArray
 
 from .dataset import Dataset, splits
-
-TRAIN, VALID, TEST = 10_000, 2_000, 2_000
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,9 +34,9 @@ def load(name: str) -> Dataset:
     -4, -2, 0, 2, 4, sigma 0.05. Not bounded to [0, 1]; shape is (1, 1, 1) or (1, 1, 2).
     """
     toy, random = TOYS[name], np.random.RandomState(0)
-    n, dim = TRAIN + VALID + TEST, toy.centres.shape[1]
+    n, dim = 14_000, toy.centres.shape[1]
     mode = random.randint(len(toy.centres), size=n)
     rows = toy.centres[mode] + toy.sigma * random.standard_normal((n, dim))
-    parts = [slice(TRAIN), slice(TRAIN, TRAIN + VALID), slice(TRAIN + VALID, n)]
+    parts = [slice(10_000), slice(10_000, 12_000), slice(12_000, n)]
     return Dataset(name=name, label=toy.label, shape=(1, 1, dim), bounded=False,
                    **splits(torch.from_numpy(rows).float(), torch.from_numpy(mode).long(), parts))

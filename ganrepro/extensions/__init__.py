@@ -1,4 +1,4 @@
 """Section 7's five extensions: conditional, inference, subsets, semisupervised, coordination.
 
-Each is a small room on the same recipe, training and Parzen rooms; none trains by itself.
+They add tasks and options to a recipe, and evaluate the results; `training.train` trains them all.
 """

@@ -1,65 +1,72 @@
-"""Section 7's second extension, learned approximate inference: a network trained after G that predicts z from x.
+"""Section 7, extension 2, learned approximate inference: a network trained after G that predicts z from x.
 
 Pairs (G(z), z) with z ~ p_z are free and endless, so this is plain regression, and scikit-learn does it. Its optimum is
-E[z | x] under the model: the mean of p(z | x), which G alone does not give. As in the start that the authors' code made
-(P: Section 7; C: an inferer on z or on a layer of G), `layer` says what is predicted: 0 is z itself, k > 0 the
-activations of G's k-th layer, from which the rest of G makes the picture.
+E[z | x] under the model, the mean of p(z | x), which G alone does not give. `layer` says what is predicted: 0 is z
+itself, k > 0 the activations of G's k-th layer, from which the rest of G makes the picture. Source: P, section 7; the
+authors' code began an inferer of z or of a layer of G.
 """
-
-from __future__ import annotations
 
 import math
 from dataclasses import dataclass
 
-import numpy as np
 import torch
 from numpy.typing import NDArray
 from sklearn.linear_model import Ridge
 from sklearn.metrics import r2_score
 from sklearn.neural_network import MLPRegressor
-from torch import Tensor
+from torch import Tensor, nn
 
 from ganrepro.networks import Generator
 
 BATCH = 200  # pairs in one step of Adam
-RANGE = {"relu": (0.0, math.inf), "sigmoid": (0.0, 1.0)}  # what a layer's activation can be; of others, anything
+RANGE = {"relu": (0.0, math.inf), "sigmoid": (0.0, 1.0)}  # of a layer's activations; others have none
 
 
 def check_layer(generator_layers: int, layer: int) -> None:
-    """Refuse a layer that is neither 0, for z, nor one of G's hidden ones, 1 to generator_layers - 1. ValueError."""
+    """Raise ValueError unless the layer is 0, for z, or a hidden one of G, 1 to generator_layers - 1."""
     if type(layer) is not int or not 0 <= layer < generator_layers:
         raise ValueError(f"layer = {layer!r}; choose 0 for z, or a hidden layer of G, 1 to {generator_layers - 1}")
 
 
 def check_pairs(n: int) -> None:
-    """Refuse a number of pairs that is no int of at least 200, those of one step. ValueError."""
-    if type(n) is not int or n < BATCH:
-        raise ValueError(f"pairs = {n!r}; an inferer needs an int of at least {BATCH}, those of one step")
+    """Raise ValueError unless the number of pairs is an int of at least 200, those of one step."""
+    _check_int("pairs", n, BATCH)
+
+
+def _check_int(name: str, value: int, least: int) -> None:
+    if type(value) is not int or value < least:
+        raise ValueError(f"{name} = {value!r}; it must be an int of at least {least}")
+
+
+def _check_shapes(generator: Generator, x: Tensor, z: Tensor) -> None:
+    d, z_dim = generator.recipe.dim, generator.recipe.z_dim
+    if x.shape != (len(z), d) or z.shape[1:] != (z_dim,):
+        raise ValueError(f"x {tuple(x.shape)} and z {tuple(z.shape)}; expected (n, {d}), (n, {z_dim})")
+
+
+def _device(generator: Generator) -> torch.device:
+    return next(generator.parameters()).device
 
 
 @torch.no_grad()
 def activations(generator: Generator, z: Tensor, layer: int) -> Tensor:
-    """What G's layer `layer` (0: z itself) is at z (n, z_dim): (n, width) float32, on the CPU."""
+    """The activations of G's layer `layer` (0: z itself) at z (n, z_dim): (n, width) float32, on the CPU."""
     check_layer(len(generator.layers), layer)
-    for module in generator.layers[:layer]:
-        z = module(z.to(_device(generator)))
-    return z.cpu()
+    return nn.Sequential(*generator.layers[:layer])(z.to(_device(generator))).cpu()
 
 
 @torch.no_grad()
 def onward(generator: Generator, h: Tensor, layer: int) -> Tensor:
     """The rest of G behind its layer `layer`: h (n, width) -> x (n, d) float32, on the CPU. With layer 0 this is G."""
     check_layer(len(generator.layers), layer)
-    for module in generator.layers[layer:]:
-        h = module(h.to(_device(generator)))
-    return h.cpu()
+    return nn.Sequential(*generator.layers[layer:])(h.to(_device(generator))).cpu()
 
 
 @dataclass(frozen=True)
 class Inferer:
     """A regression from x to z, or to the activations of one of G's layers.
 
-    model: anything with scikit-learn's `predict`, fitted to targets less their mean (width,), divided by one `spread`.
+    model: a fitted scikit-learn regressor of the targets, less their mean (width,) and divided by one `spread`.
     """
 
     generator: Generator
@@ -73,11 +80,11 @@ class Inferer:
         h = torch.as_tensor(self.model.predict(x.numpy())).float() * self.spread + self.mean
         if self.layer == 0:
             return h
-        kind = getattr(self.generator.layers[self.layer - 1], "layer", None)
-        return h.clamp(*RANGE.get(getattr(kind, "activation", ""), (-math.inf, math.inf)))
+        activation = getattr(self.generator.layers[self.layer - 1].layer, "activation", "linear")
+        return h.clamp(*RANGE.get(activation, (-math.inf, math.inf)))
 
     def reconstruct(self, x: Tensor) -> Tensor:
-        """What G makes of the inferred z (or activations): (n, d) -> (n, d) float32."""
+        """G's picture of the inferred z (or activations): (n, d) -> (n, d) float32."""
         return onward(self.generator, self.predict(x), self.layer)
 
 
@@ -87,14 +94,14 @@ def fit_network(
 ) -> Inferer:  # fmt: skip
     """A ReLU network, trained by Adam on the squared error, `passes` times over the pairs x (n, d), z (n, z_dim).
 
-    seed: of its initial weights and of the order of the pairs. Raises ValueError for fewer than 200 pairs (one step's),
-    shapes that do not agree, a layer that is not there, passes below 1, and widths that are none.
+    hidden: the widths of its hidden layers; seed: of its initial weights and of the order of the pairs. Raises
+    ValueError for fewer than 200 pairs (one step's), shapes that do not agree, an unknown layer, passes or widths
+    below 1, and no width.
     """
-    if type(passes) is not int or passes < 1:
-        raise ValueError(f"passes = {passes!r}; it must be an int of at least 1")
+    _check_int("passes", passes, 1)
     if not hidden or any(type(width) is not int or width < 1 for width in hidden):
         raise ValueError(f"hidden = {hidden!r}; it must be the widths of one layer or more, ints of at least 1")
-    target, mean, spread = _target(generator, x, z, layer)
+    target, mean, spread = _standardised(generator, x, z, layer)
     model = MLPRegressor(hidden_layer_sizes=hidden, alpha=0.0, batch_size=BATCH, random_state=seed)
     for _ in range(passes):
         model.partial_fit(x.numpy(), target)
@@ -103,12 +110,23 @@ def fit_network(
 
 def fit_linear(generator: Generator, x: Tensor, z: Tensor, layer: int = 0) -> Inferer:
     """The control: ridge regression (penalty 1) on the same pairs. Raises ValueError as `fit_network` does."""
-    target, mean, spread = _target(generator, x, z, layer)
+    target, mean, spread = _standardised(generator, x, z, layer)
     return Inferer(generator, layer, Ridge(1.0).fit(x.numpy(), target), mean, spread)
 
 
+def _standardised(generator: Generator, x: Tensor, z: Tensor, layer: int) -> tuple[NDArray, Tensor, float]:
+    """The targets (n, width) less their mean, over their spread, so that the average variance is 1; mean and spread."""
+    check_pairs(len(z))
+    _check_shapes(generator, x, z)
+    target = activations(generator, z, layer)
+    if layer == 0:  # p_z has mean 0 and variance 1
+        return target.numpy(), torch.zeros(target.shape[1]), 1.0
+    mean, spread = target.mean(0), float(target.var(0).mean().sqrt()) or 1.0
+    return ((target - mean) / spread).numpy(), mean, spread
+
+
 def relative_error(predicted: Tensor, target: Tensor) -> float:
-    """The squared error of (n, width) predictions over that of always predicting the targets' mean: 0 is exact, 1 as
+    """The squared error of (n, width) predictions, over that of always predicting the targets' mean: 0 is exact, 1 as
     good as knowing nothing."""
     return 1 - float(r2_score(target.numpy(), predicted.numpy(), multioutput="variance_weighted"))
 
@@ -119,17 +137,15 @@ def per_pixel(a: Tensor, b: Tensor) -> Tensor:
 
 
 def optimise(generator: Generator, x: Tensor, z: Tensor, steps: int = 60, rate: float = 0.1) -> tuple[Tensor, Tensor]:
-    """Inference by optimisation: each z (n, z_dim) moved by Adam to lessen ||G(z) - x||^2, inside the support of p_z.
+    """Inference by optimisation: Adam moves each z (n, z_dim) to lessen ||G(z) - x||^2, inside the support of p_z.
 
     x (n, d). Returns z (n, z_dim) float32 and the errors per pixel after 0, …, `steps` steps, (steps + 1, n) float64.
     G's weights stay. Raises ValueError for fewer than 0 steps and shapes that do not agree.
     """
-    if type(steps) is not int or steps < 0:
-        raise ValueError(f"steps = {steps!r}; it must be an int of at least 0")
-    recipe, where = generator.recipe, _device(generator)
-    if x.shape != (len(z), recipe.dim) or z.shape[1:] != (recipe.z_dim,):
-        raise ValueError(f"x {tuple(x.shape)} and z {tuple(z.shape)}; expected (n, {recipe.dim}), (n, {recipe.z_dim})")
-    edge = math.sqrt(3) if recipe.noise == "uniform" else math.inf
+    _check_int("steps", steps, 0)
+    _check_shapes(generator, x, z)
+    where = _device(generator)
+    edge = math.sqrt(3) if generator.recipe.noise == "uniform" else math.inf
     x, found = x.to(where), z.to(where).clamp(-edge, edge).requires_grad_()
     adam, errors = torch.optim.Adam([found], lr=rate), []
     for step in range(steps + 1):
@@ -144,10 +160,9 @@ def optimise(generator: Generator, x: Tensor, z: Tensor, steps: int = 60, rate: 
 
 @dataclass(frozen=True)
 class Directions:
-    """How G(z) answers to each direction of z, strongest first.
+    """How strongly G(z) changes along each direction of z, strongest first; float64.
 
     gain (n, z_dim): singular values of the Jacobian dG/dz at each z; basis (n, z_dim, z_dim): the directions, in rows.
-    float64.
     """
 
     gain: Tensor
@@ -163,23 +178,3 @@ def directions(generator: Generator, z: Tensor) -> Directions:
     jacobian = torch.func.vmap(torch.func.jacfwd(generator))(z.to(_device(generator))).detach().cpu().double()
     squared, vectors = torch.linalg.eigh(jacobian.mT @ jacobian)  # ascending
     return Directions(squared.clamp(min=0).sqrt().flip(1), vectors.mT.flip(1))
-
-
-def _target(generator: Generator, x: Tensor, z: Tensor, layer: int) -> tuple[NDArray[np.float32], Tensor, float]:
-    """What is to be predicted from x, (n, width), at mean 0 and variance 1 on average; its own mean and deviation.
-
-    Raises ValueError for too few pairs and shapes that do not agree.
-    """
-    check_pairs(len(z))
-    recipe = generator.recipe
-    if x.shape != (len(z), recipe.dim) or z.shape[1:] != (recipe.z_dim,):
-        raise ValueError(f"x {tuple(x.shape)} and z {tuple(z.shape)}; expected (n, {recipe.dim}), (n, {recipe.z_dim})")
-    target = activations(generator, z, layer)
-    mean, spread = target.mean(0), float(target.var(0).mean().sqrt()) or 1.0
-    if layer == 0:  # p_z's own
-        mean, spread = torch.zeros_like(mean), 1.0
-    return ((target - mean) / spread).numpy(), mean, spread
-
-
-def _device(generator: Generator) -> torch.device:
-    return next(generator.parameters()).device

@@ -1,0 +1,1 @@
+"""Questions asked of samples and of trainings."""

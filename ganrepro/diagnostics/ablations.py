@@ -1,0 +1,142 @@
+"""What decides the score? The MNIST recipe with one thing changed at a time, at equal epochs."""
+
+import dataclasses
+from collections.abc import Iterator, Sequence
+
+import pandas as pd
+
+from ganrepro import datasets, parzen, paths, training
+from ganrepro.recipes import Layer, Recipe
+from ganrepro.records import StoredTable
+
+COLUMNS = ["arm", "seed", "epochs", "products", "sigma", "valid", "mean", "se_examples",
+           "best", "best_epoch", "d_real"]  # fmt: skip
+KEY = ["arm", "seed", "products"]  # one training
+SCORES, CURVES = StoredTable("ablations", "scores"), StoredTable("ablations", "curves")
+VALIDATE = 2  # epochs between validation scores
+SEPARATES = 0.99  # D's mean output on data above which it separates them from all samples, and G learns no more
+RECIPE = "the authors' recipe"
+
+
+def arms(recipe: Recipe) -> dict[str, Recipe]:
+    """The recipe, and its variants by name, the most informative first."""
+    last, hidden = recipe.generator[-1], recipe.discriminator[:-1]
+    assert isinstance(last, Layer)
+    units = 800 * hidden[0].units // 240  # as many parameters as the maxout layers have
+    relu = tuple(Layer(units, "relu", layer.irange) for layer in hidden if isinstance(layer, Layer))
+    plain = (*recipe.generator[:-1], dataclasses.replace(last, bias=0.0))
+    return {
+        RECIPE: recipe,
+        "alternating updates": recipe.replace(update="alternating"),
+        "gaussian z": recipe.replace(noise="gaussian"),
+        "no dropout in D": recipe.replace(keep_input=1.0, keep_hidden=1.0),
+        "no marginal bias in G": recipe.replace(generator=plain),
+        "minimax objective": recipe.replace(objective="minimax"),
+        "D's loss without its half": recipe.replace(d_loss_scale=1.0),
+        "ReLU in place of maxout": recipe.replace(discriminator=(*relu, recipe.discriminator[-1])),
+        "blended objective": recipe.replace(objective="blend"),
+        "k = 2": recipe.replace(update="alternating", k=2),
+        "k = 5": recipe.replace(update="alternating", k=5),
+    }
+
+
+def run(
+    recipe: Recipe, data: datasets.Dataset, epochs: int, seeds: Sequence[int], device: str = "auto",
+    only: Sequence[str] = (),
+) -> Iterator[pd.DataFrame]:  # fmt: skip
+    """Train the arms that are missing, seed after seed; after each training, yield the table of all so far.
+
+    Trainings go on from their checkpoints. The table is SCORES, a row a training: `valid` and `mean` are the
+    log-likelihoods of validation and test data in nats after the last epoch, sigma chosen on the first; `best` is the
+    highest of the validation scores taken every VALIDATE epochs; `d_real` is D's mean output on data in the last epoch,
+    near 1 if D separates data from samples and G learns no more. CURVES has all validation scores.
+    Raises ValueError for an arm in `only` that is not one of `arms`.
+    """
+    known = arms(recipe)
+    if unknown := [name for name in only if name not in known]:
+        raise ValueError(f"there is no arm {unknown[0]!r}; choose one of {', '.join(known)}")
+    for seed in seeds:
+        for name in only or known:
+            done = table()
+            same = (done.arm == name) & (done.seed == seed) & (done.products == (recipe.products or "float32"))
+            if not (same & (done.epochs >= epochs)).any():
+                row, curve = train_arm(name, known[name], data, epochs, seed, device)
+                _store(SCORES, row)
+                _store(CURVES, curve)
+            yield table()
+
+
+def _store(stored: StoredTable, rows: pd.DataFrame) -> None:
+    """Put rows into a table, in place of those of the same training."""
+    if stored.file.is_file():
+        earlier = pd.read_csv(stored.file)
+        replaced = earlier.set_index(KEY).index.isin(rows.set_index(KEY).index)
+        rows = pd.concat([earlier[~replaced], rows])
+    stored.write(rows, digits=8)
+
+
+def train_arm(
+    name: str, recipe: Recipe, data: datasets.Dataset, epochs: int, seed: int, device: str
+) -> tuple[pd.DataFrame, pd.DataFrame]:  # fmt: skip
+    """One training: its row of SCORES, and its validation scores by epoch."""
+    products = recipe.products or "float32"
+    key = {"arm": name, "seed": seed, "products": products}
+    folder = paths.runs() / "checkpoints" / "ablations" / paths.slug(name.lower()) / products / data.name
+    (run,) = training.train(recipe, data, seeds=(seed,), device=device, epochs=epochs, checkpoint_dir=folder,
+                            validate_every=VALIDATE)  # fmt: skip
+    found = parzen.score(run.sample(training.VALIDATION_SAMPLES, seed), data, run.rng.device)
+    test, validated = found.summary(), run.curves.dropna(subset="valid_ll")
+    row = key | {
+        "epochs": run.epoch, "sigma": found.sigma[0], "valid": found.valid[0], "mean": test["mean"],
+        "se_examples": test["se_examples"], "best": validated.valid_ll.max(), "best_epoch": run.best_epoch,
+        "d_real": run.curves.d_real.iloc[-1],
+    }  # fmt: skip
+    curve = validated[["epoch", "valid_ll", "d_loss", "d_real"]].assign(**key)
+    return pd.DataFrame([row], columns=COLUMNS), curve
+
+
+def table() -> pd.DataFrame:
+    """All trainings at hand, a row each; without rows if none was made."""
+    return pd.read_csv(SCORES.file) if SCORES.file.is_file() else pd.DataFrame(columns=COLUMNS)
+
+
+def committed() -> tuple[pd.DataFrame, pd.DataFrame]:
+    """The committed trainings, a row each, and their validation scores by epoch; empty if there are none."""
+    scores, curves = SCORES.committed(), CURVES.committed()
+    empty = pd.DataFrame(columns=COLUMNS)
+    return empty if scores is None else scores, empty if curves is None else curves
+
+
+def readable(found: pd.DataFrame) -> pd.DataFrame:
+    """`summary` as text for people."""
+
+    def text(column: str, form: str = "{:.1f}") -> pd.Series:
+        return found[column].map(form.format, na_action="ignore").astype(object).fillna("")
+
+    return pd.DataFrame({
+        "arm": found.arm,
+        "validation": text("valid"),
+        "less the recipe's": text("valid, less the recipe's", "{:+.1f}"),
+        "best epoch's": text("best"),
+        "test": text("test") + text("se_seeds", " ± {:.1f} (seeds)"),
+        "D(x) > .99": text("D separates", "{}") + text("seeds", " of {}"),
+        "epochs": text("epochs", "{}"),
+        "products": found["products"],
+    })  # fmt: skip
+
+
+def summary(trained: pd.DataFrame) -> pd.DataFrame:
+    """An arm a row: means over seeds, the error over seeds, and the difference from the recipe on the same seeds.
+
+    "D separates" counts the seeds whose D ended above SEPARATES on data. Only trainings of equal length and
+    equal products are averaged or compared.
+    """
+    equal = ["products", "epochs"]
+    base = trained[trained.arm == RECIPE].set_index([*equal, "seed"])["valid"].rename("base")
+    less = trained.valid - trained.join(base, on=[*equal, "seed"]).base
+    arm = trained.assign(less=less, separates=trained.d_real > SEPARATES).groupby(["arm", *equal], sort=False)
+    found = arm.agg(**{
+        "seeds": ("seed", "size"), "valid": ("valid", "mean"), "best": ("best", "mean"), "test": ("mean", "mean"),
+        "se_seeds": ("mean", "sem"), "valid, less the recipe's": ("less", "mean"), "D separates": ("separates", "sum"),
+    })  # fmt: skip
+    return found.reset_index().sort_values([*equal, "valid"], ascending=[True, False, False], ignore_index=True)

@@ -1,0 +1,36 @@
+"""Which training example is nearest to a sample, and how near?"""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from ganrepro import progress
+
+ROWS = 1024
+
+
+@dataclass(frozen=True)
+class Neighbours:
+    """For each query (n,): the row of the nearest candidate, int64, and the squared L2 distance to it, float64."""
+
+    index: Tensor
+    squared_distance: Tensor
+
+
+def nearest(queries: Tensor, candidates: Tensor, device: torch.device | str | None = None) -> Neighbours:
+    """The nearest of candidates (m, d) to each of queries (n, d), in squared L2 over pixels: Figure 2's last column.
+
+    Blocks of a float32 matrix product find it; its distance is then taken in float64. Raises ValueError for shapes
+    that do not agree or are empty.
+    """
+    if queries.ndim != 2 or candidates.ndim != 2 or queries.shape[1] != candidates.shape[1]:
+        raise ValueError(f"expected shapes (n, d) and (m, d), got {tuple(queries.shape)} and {tuple(candidates.shape)}")
+    if not len(queries) or not len(candidates):
+        raise ValueError(f"queries and candidates must not be empty; got {len(queries)} and {len(candidates)} rows")
+    center = candidates.mean(0)  # shorter vectors lose less to rounding
+    q, c = (queries - center).to(device), (candidates - center).to(device)
+    half_norm = c.square().sum(1) / 2
+    blocks = progress.bar(q.split(ROWS), desc="nearest neighbours", unit="block")
+    index = torch.cat([(half_norm - block @ c.T).argmin(1).cpu() for block in blocks])
+    return Neighbours(index, (queries.double() - candidates[index].double()).square().sum(1))

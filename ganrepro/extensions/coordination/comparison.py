@@ -1,0 +1,138 @@
+"""Which variant of a recipe reaches a given validation score first, in steps and in seconds?
+
+All are trained by `training.train` on the same examples for as many epochs, with a validation score after each. A step
+is a minibatch of data, one move of D; all arms make equally many. The cost of a step is measured separately, the arms
+taking turns, so that no arm gets the busier machine.
+"""
+
+import math
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from scipy import stats
+
+from ganrepro import datasets, paths, training
+from ganrepro.device import torch_device
+from ganrepro.diagnostics.ablations import RECIPE
+from ganrepro.recipes import Recipe
+from ganrepro.records import StoredTable
+
+SLOW = 1e-4  # learning rate at which steps are timed
+COLUMNS = ["arm", "seed", "epoch", "step", "g_moves", "seconds", "d_real", "d_fake", "valid_ll"]
+
+
+def train_arms(
+    known: Mapping[str, Recipe], data: datasets.Dataset, seeds: Sequence[int], device: str = "auto",
+    folder: Path | None = None,
+) -> Iterator[tuple[str, int, training.Run | None]]:  # fmt: skip
+    """Train every arm, seed after seed, validated after every epoch: its name, the seed, and its run, None where it
+    diverged. An interrupted comparison goes on from the checkpoints in `folder`."""
+    for seed in seeds:
+        for name, recipe in known.items():
+            place = folder and folder / paths.slug(name.lower())
+            try:
+                (run,) = training.train(recipe, data, seeds=(seed,), device=device, validate_every=1,
+                                        checkpoint_dir=place, show_progress=False)  # fmt: skip
+                yield name, seed, run
+            except FloatingPointError:  # a result, too
+                yield name, seed, None
+
+
+def costs(
+    known: Mapping[str, Recipe], data: datasets.Dataset, device: str = "auto", rounds: int = 25, minibatches: int = 10
+) -> dict[tuple[str, int], float]:
+    """Seconds a minibatch of data takes in each arm, by (arm, k): the least of some rounds in which all take turns.
+
+    On a CPU it is the process's own time, which other work there does not lengthen: give torch one thread. The learning
+    rate is small, so that nothing diverges; a step takes as long at any rate.
+    """
+    where = torch_device(device)
+    clock = time.process_time if where.type == "cpu" else time.perf_counter
+    apart: dict[tuple[str, int], Recipe] = {}
+    for name, recipe in known.items():
+        own = SLOW if recipe.coordination.d_learning_rate else None
+        slow = recipe.replace(learning_rate=SLOW).coordinate(d_learning_rate=own)
+        apart |= {(name, slow.at(e).k): slow.at(e) for e in range(1, slow.epochs + 1)}
+    scratch = {key: training.start(recipe, data, 0, where) for key, recipe in apart.items()}
+    x = data.training[: minibatches * max(r.batch_size for r in apart.values())].to(where)
+    least = dict.fromkeys(apart, math.inf)
+    for _ in range(rounds):
+        for key, run in scratch.items():
+            began = clock()
+            training.run_epoch([run], x)  # it ends with a number read back, so that a GPU has finished
+            least[key] = min(least[key], (clock() - began) / math.ceil(len(x) / run.recipe.batch_size))
+    return least
+
+
+def rows(
+    name: str, seed: int, recipe: Recipe, run: training.Run | None, cost: Mapping[tuple[str, int], float], examples: int
+) -> pd.DataFrame:
+    """The epochs of an arm as rows of COLUMNS: minibatches of data, moves of G and seconds so far, score in nats, which
+    is missing throughout where it diverged."""
+    epochs, an_epoch = np.arange(1, recipe.epochs + 1), math.ceil(examples / recipe.batch_size)
+    steps = [training.steps_in_all(recipe, examples, e) for e in epochs.tolist()]
+    found = pd.DataFrame({
+        "arm": name, "seed": seed, "epoch": epochs, "step": an_epoch * epochs,
+        "g_moves": recipe.coordination.g_moves * np.array(steps),
+        "seconds": np.cumsum([an_epoch * cost[name, recipe.at(e).k] for e in epochs.tolist()]),
+    })  # fmt: skip
+    for column in ("d_real", "d_fake", "valid_ll"):
+        found[column] = math.nan if run is None else run.curves[column]
+    return found
+
+
+def target(table: pd.DataFrame) -> float:
+    """The score in nats that the recipe has at the end on every seed: the least of its last ones."""
+    own = table[table.arm == RECIPE]
+    return float(own[own.epoch == own.epoch.max()].valid_ll.min())
+
+
+def first_reach(x: NDArray[np.float64], score: NDArray[np.float64], goal: float) -> float:
+    """The x at which a curve of scores at rising x first reaches the goal, interpolated between the scores around it.
+
+    It is the first x if the first score has reached it already; inf if none has.
+    """
+    above = np.flatnonzero(score >= goal)
+    if not len(above):
+        return math.inf
+    around = slice(max(0, above[0] - 1), above[0] + 1)
+    return float(np.interp(goal, score[around], x[around]))
+
+
+def results(table: pd.DataFrame, goal: float) -> pd.DataFrame:
+    """A training a row: steps and seconds to the goal (inf: never), and the score in nats at equal steps (the last) and
+    at equal seconds (all that the cheapest training took)."""
+    equal, found = table.groupby(["arm", "seed"]).seconds.max().min(), []
+    for (name, seed), own in table.groupby(["arm", "seed"], sort=False):
+        step, seconds, score = own[["step", "seconds", "valid_ll"]].to_numpy(dtype=float).T
+        found.append({
+            "arm": name, "seed": seed, "steps to goal": first_reach(step, score, goal),
+            "seconds to goal": first_reach(seconds, score, goal), "at equal steps": score[-1],
+            "at equal seconds": float(np.interp(equal, seconds, score)),
+            "g_moves": own.g_moves.iloc[-1], "seconds": seconds[-1],
+        })  # fmt: skip
+    return pd.DataFrame(found)
+
+
+def compare(found: pd.DataFrame, column: str) -> pd.DataFrame:
+    """Each arm's column of `results` less the recipe's on the same seeds, an arm a row: differences, a list; mean; the
+    half width of its 95% interval over seeds by Student's t (inf for one seed); better: whether it lies above 0 (True),
+    below (False) or on both sides (None). An arm that diverged on any seed is left out."""
+    wide = found.pivot(index="seed", columns="arm", values=column)[found.arm.unique()]
+    apart = wide.sub(wide[RECIPE], axis=0).drop(columns=RECIPE).dropna(axis=1)
+    mean = apart.mean()
+    half = (apart.sem() * stats.t.ppf(0.975, len(apart) - 1)).fillna(math.inf)  # of one seed it is NaN
+    better = [bool(m > 0) if abs(m) > h else None for m, h in zip(mean, half, strict=True)]
+    return pd.DataFrame({
+        "arm": apart.columns, "differences": apart.to_numpy().T.tolist(), "mean": mean.to_numpy(),
+        "half": half.to_numpy(), "better": pd.Series(better, dtype=object),
+    })  # fmt: skip
+
+
+def stored(data: str, profile: str) -> StoredTable:
+    """The table of a comparison: made under runs/, the paper profile's committed."""
+    return StoredTable("coordination", f"{data}_{profile}")

@@ -1,0 +1,170 @@
+"""Section 7, extension 4: a classifier from few labels, where pictures are many.
+
+Features that a net learned without labels, under a linear classifier. The other approach, a D with an output for each
+class, is in classes.py.
+"""
+
+import math
+import warnings
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+from numpy.typing import NDArray
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import GridSearchCV, StratifiedShuffleSplit
+from sklearn.neural_network import MLPClassifier, MLPRegressor
+from threadpoolctl import threadpool_limits
+from torch import Tensor, nn
+
+from ganrepro import datasets
+from ganrepro.parameters import ParameterError
+
+Features = Callable[[Tensor], Tensor]  # (n, d) in data space -> (n, f), row by row
+Fit = Callable[[NDArray[Any], NDArray[Any], int], Any]  # rows, labels, seed -> a classifier with `predict`
+PENALTIES = (1e-3, 1e-2, 1e-1, 1.0)  # scikit-learn's C, the inverse strength of the L2 penalty
+COUNTS = (100, 300, 1000, 3000)  # labels
+HELD_OUT = 100  # labelled examples that a penalty is chosen on, at least
+BLOCK = 5000  # rows that go through a net at a time
+
+
+def label_counts(labels: Tensor, classes: int, asked: int = 0) -> list[int]:
+    """How many labels to draw of labels (N,): the number asked for, or if that is 0, those of COUNTS that can be drawn.
+
+    Raises ParameterError as `draw_labels` does.
+    """
+    if asked:
+        return [len(draw_labels(labels, asked, classes, 0))]
+    rarest = int(torch.bincount(labels, minlength=classes).min())
+    return [n for n in COUNTS if 2 * classes <= n <= rarest * classes] or [2 * classes]
+
+
+def draw_labels(labels: Tensor, n: int, classes: int, seed: int) -> Tensor:
+    """(n,) int64: the rows of one random label draw from labels (N,), as many of each class as can be.
+
+    Where n is no multiple of the number of classes, the classes that get one more are drawn too.
+    Raises ParameterError for fewer than two of each class, for more than there are, and for a label that is no class.
+    """
+    if int(labels.min()) < 0 or int(labels.max()) >= classes:
+        raise ParameterError(f"labels lie in {int(labels.min())} to {int(labels.max())}; {classes} classes are 0 to "
+                             f"{classes - 1}")  # fmt: skip
+    rarest = int(torch.bincount(labels, minlength=classes).min())
+    if type(n) is not int or not 2 * classes <= n <= rarest * classes:
+        raise ParameterError(f"labels = {n!r}; choose {2 * classes} to {rarest * classes}: two or more of each of "
+                             f"{classes} classes, and there are {len(labels)} examples, {rarest} of the rarest class")
+    rng = np.random.default_rng([seed, n])
+    quota = np.full(classes, n // classes) + (rng.permutation(classes) < n % classes)
+    found = [rng.choice(np.flatnonzero(labels.numpy() == k), quota[k], replace=False) for k in range(classes)]
+    return torch.from_numpy(rng.permutation(np.concatenate(found)))
+
+
+@torch.no_grad()
+def hidden(net: nn.Module, x: Tensor) -> list[Tensor]:
+    """The activations of each hidden layer of a D at x (n, d): a list of (n, units) float32, without dropout."""
+    found = [x]
+    for layer in list(net.layers)[:-1]:  # type: ignore[arg-type]
+        found.append(torch.cat([layer(block) for block in found[-1].split(BLOCK)]))
+    return found[1:]
+
+
+def hidden_layers(net: nn.Module, *chosen: int) -> Features:
+    """The activations of the chosen hidden layers (from 1) of a D, side by side."""
+    return lambda x: torch.cat([hidden(net, x)[i - 1] for i in chosen], 1)
+
+
+def regressor_layers(net: MLPRegressor) -> Features:
+    """The activations of all hidden layers of an inference net, side by side.
+
+    Raises ValueError for a net with units other than ReLU.
+    """
+    if net.activation != "relu":
+        raise ValueError(f"the inference net has {net.activation!r} units; expected 'relu'")
+
+    def features(x: Tensor) -> Tensor:
+        found = [x]
+        for w, b in zip(net.coefs_[:-1], net.intercepts_[:-1], strict=True):
+            found.append(torch.relu(found[-1] @ torch.from_numpy(w).float() + torch.from_numpy(b).float()))
+        return torch.cat(found[1:], 1)
+
+    return features
+
+
+def scaled(features: Features, unlabelled: Tensor) -> Features:
+    """The features less their mean, over one number: the mean of their standard deviations, on unlabelled (n, d).
+
+    One number for all keeps the weight of features that vary more, and does not blow up nearly constant pixels.
+    """
+    seen = features(unlabelled)
+    mean, spread = seen.mean(0), seen.std(0).mean().clamp(min=1e-12)
+    return lambda x: (features(x) - mean) / spread
+
+
+def linear(x: NDArray[Any], y: NDArray[Any], seed: int) -> GridSearchCV:
+    """Multinomial logistic regression on features x (n, f) and labels y (n,).
+
+    The L2 penalty is the one with the fewest errors on a random fifth of these n examples, or on several such fifths if
+    one is fewer than HELD_OUT examples. Then all n train it. Nothing else is looked at.
+    """
+    fifth = max(len(np.unique(y)), round(len(y) / 5))
+    folds = StratifiedShuffleSplit(math.ceil(HELD_OUT / fifth), test_size=fifth, random_state=seed)
+    search = GridSearchCV(LogisticRegression(max_iter=300, tol=1e-3), {"C": PENALTIES}, cv=folds)
+    with warnings.catch_warnings():  # at the weakest penalty the steps may run out, far beyond the best one
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        return search.fit(x, y)
+
+
+def width_like(parameters: int, inputs: int, classes: int) -> int:
+    """h such that a net inputs -> h -> h -> classes has as many parameters as asked for, to within one unit's."""
+    b = inputs + classes + 2  # h² + (inputs + 1 + 1 + classes) h + classes = parameters
+    return max(1, round((-b + math.sqrt(b * b + 4 * (parameters - classes))) / 2))
+
+
+def perceptron(width: int) -> Fit:
+    """A supervised net with two hidden layers of `width` ReLUs, trained by Adam until its loss stands still."""
+
+    def fit(x: NDArray[Any], y: NDArray[Any], seed: int) -> MLPClassifier:
+        return MLPClassifier((width, width), tol=1e-2, max_iter=200, random_state=seed).fit(x, y)
+
+    return fit
+
+
+@dataclass(frozen=True)
+class Method:
+    """A way to classify: features of a row, and the fit to those of the labelled rows; up to `most` labels."""
+
+    features: Features
+    fit: Fit = linear
+    most: int | None = None
+
+
+def sweep(
+    methods: Mapping[str, Method], data: datasets.Dataset, counts: Sequence[int], draws: int, n_test: int
+) -> pd.DataFrame:
+    """Test errors: columns method, labels, draw, error in % of the first n_test test examples.
+
+    Draw r of n labels is the same rows for every method, so that differences over draws are paired.
+    """
+    labels, truth = datasets.known(data, "train", "test").values()
+    chosen = {(n, r): draw_labels(labels, n, datasets.count_classes(data), r) for n in counts for r in range(draws)}
+    rows = []
+    for name, method in methods.items():
+        tested = method.features(data.test[:n_test]).numpy()
+        for (n, r), few in chosen.items():
+            if method.most is None or n <= method.most:
+                x, y = method.features(data.train[few]).numpy(), labels[few].numpy()
+                with threadpool_limits(1, "blas"):  # in small products, threads only wait
+                    wrong = method.fit(x, y, r).predict(tested) != truth[:n_test].numpy()
+                rows.append([name, n, r, 100 * float(wrong.mean())])
+    return pd.DataFrame(rows, columns=["method", "labels", "draw", "error"])
+
+
+def paired(found: pd.DataFrame, method: str, other: str, n: int) -> NDArray[np.float64]:
+    """(draws,): a method's error less another's in percentage points, draw by draw, at n labels; below 0 it is better.
+    Only draws that both had, which may be none."""
+    at = found[found.labels == n].pivot(index="draw", columns="method", values="error")
+    both = at.reindex(columns=[method, other]).dropna()
+    return (both.iloc[:, 0] - both.iloc[:, 1]).to_numpy()

@@ -1,0 +1,52 @@
+"""Sums of Gaussian kernels, the inner loop of the Parzen window: one float64 matrix product serves every sigma."""
+
+import math
+from collections.abc import Iterator
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+ROWS, COLUMNS = 512, 2048  # one block of distances: 8 MiB in float64
+LOWEST = -115.0  # 2^-115 adds nothing to a sum that holds 1, and stays clear of slow denormals
+
+
+class KernelSums:
+    """log sum_j exp(-|x_i - s_j|^2 / 2 sigma^2) over all samples added so far, for data (n, d) and several sigmas.
+
+    Squared distances are |x|^2 + |s|^2 - 2 x.s in float64, of vectors less `center` (d,), because shorter vectors lose
+    less to cancellation. Each x has a running reference, its smallest |s|^2 - 2 x.s so far: kernels are float32
+    relative to it, sums float64.
+    """
+
+    def __init__(self, data: Tensor, center: Tensor, sigmas: NDArray[np.float64]) -> None:
+        self.data, self.center = data, center
+        self.scales = torch.tensor(1 / (2 * sigmas**2), dtype=torch.float64, device=data.device)
+        self.nearest = torch.full((len(data),), torch.inf, dtype=torch.float64, device=data.device)
+        self.sums = torch.zeros(len(sigmas), len(data), dtype=torch.float64, device=data.device)
+
+    def log(self) -> Tensor:
+        """(number of sigmas, n) float64."""
+        norms = torch.cat([(x.double() - self.center).square().sum(1) for x in self.data.split(ROWS)])
+        return self.sums.log() - (norms + self.nearest) * self.scales[:, None]
+
+    def add(self, samples: Tensor) -> Iterator[None]:
+        """Add the kernels of samples (m, d), block after block of the data; yields after each."""
+        s = samples.double() - self.center
+        norms = s.square().sum(1)
+        product = torch.empty(ROWS * COLUMNS, dtype=torch.float64, device=s.device)
+        kernels = torch.empty(ROWS * COLUMNS, dtype=torch.float32, device=s.device)
+        for start in range(0, len(self.data), ROWS):
+            rows = slice(start, start + ROWS)
+            x, nearest, sums = self.data[rows].double() - self.center, self.nearest[rows], self.sums[:, rows]
+            for columns, of_columns in zip(s.split(COLUMNS), norms.split(COLUMNS), strict=True):
+                size, shape = len(x) * len(columns), (len(x), len(columns))
+                gaps = torch.addmm(of_columns, x, columns.T, alpha=-2, out=product[:size].view(shape))
+                before = nearest.clone()  # inf at first: the sums, 0, are then scaled by 0
+                torch.minimum(nearest, gaps.amin(1), out=nearest)
+                gaps = gaps.sub_(nearest[:, None]).float()
+                for total, h in zip(sums, self.scales.tolist(), strict=True):
+                    terms = torch.mul(gaps, -h / math.log(2), out=kernels[:size].view(shape))
+                    total.mul_(torch.exp((nearest - before) * h)).add_(terms.clamp_(min=LOWEST).exp2_().sum(1))
+            yield

@@ -1,0 +1,27 @@
+"""Run records: folders with all the evidence of one training. Read, written, found or trained."""
+
+from . import provenance
+from .pretrained import load_generator
+from .record import Record, read_npz, write_npz
+from .store import (
+    PROFILES,
+    WANTED,
+    below,
+    checkpoint_folder,
+    everything,
+    folder,
+    get_or_train,
+    get_with_weights,
+    read,
+    snapshot,
+    train_paper,
+    train_wanted,
+)
+from .stored_table import StoredTable, write_table
+from .write import STORED_SAMPLES, write_record
+
+__all__ = [
+    "PROFILES", "STORED_SAMPLES", "WANTED", "Record", "StoredTable", "below", "checkpoint_folder", "everything",
+    "folder", "get_or_train", "get_with_weights", "load_generator", "provenance", "read", "read_npz", "snapshot",
+    "train_paper", "train_wanted", "write_npz", "write_record", "write_table",
+]  # fmt: skip

@@ -1,0 +1,62 @@
+"""What a record says of how it came to be: code, versions and hardware."""
+
+import os
+import platform
+import subprocess
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from ganrepro.paths import REPOSITORY
+
+PACKAGES = ("torch", "numpy", "scipy", "pandas", "safetensors")
+
+
+def git() -> dict[str, Any]:
+    """Commit and dirty flag of the code, both None where it is not a git checkout."""
+    if REPOSITORY is None:
+        return {"commit": None, "dirty": None}
+    try:
+        commit = _git("rev-parse", "HEAD")
+        return {"commit": commit, "dirty": bool(_git("status", "--porcelain", "--untracked-files=no"))}
+    except (OSError, subprocess.CalledProcessError):
+        return {"commit": None, "dirty": None}
+
+
+def _git(*arguments: str) -> str:
+    command = ["git", "-C", str(REPOSITORY), *arguments]
+    return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
+
+
+def versions() -> dict[str, str]:
+    """Python's and the packages' that numbers depend on."""
+    found = {"python": platform.python_version()}
+    for name in ("ganrepro", *PACKAGES):
+        try:
+            found[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            found[name] = "not installed as a package"
+    return found
+
+
+def hardware(device: torch.device) -> dict[str, Any]:
+    """Processor, threads and, where the training ran on one, the GPU."""
+    found: dict[str, Any] = {
+        "device": device.type,
+        "cpu": _cpu_model(),
+        "cores": os.cpu_count(),
+        "threads": torch.get_num_threads(),
+    }
+    if device.type == "cuda":
+        found |= {"gpu": torch.cuda.get_device_name(device), "cuda": torch.version.cuda}
+    return found
+
+
+def _cpu_model() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+        return next(line.split(":", 1)[1].strip() for line in lines if line.startswith("model name"))
+    except (OSError, StopIteration):
+        return platform.processor() or platform.machine()

@@ -1,0 +1,211 @@
+"""Find records, or train them: one folder for each training.
+
+    <root>/<profile>/<recipe>[@<dataset>]/seed<k>[/fold<j>]/
+        record.json  curves.csv  samples.npz  ll.npz  weights.safetensors
+
+Committed paper records are under results/, all others under runs/. A record appears by one rename. Its scores are those
+of the stored uint8 samples, so that anyone can recompute them.
+"""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from ganrepro import datasets, paths, training
+from ganrepro.code_checksum import code_sha256
+from ganrepro.datasets import Dataset
+from ganrepro.device import torch_device
+from ganrepro.recipes import OWN, Recipe, for_dataset, made_for, quick
+from ganrepro.training import checkpoints
+
+from .record import Record
+from .write import write_record
+
+PROFILES = ("auto", "quick", "paper")
+WANTED = (
+    ("mnist", OWN, range(10)), ("att", OWN, range(1)), ("fer2013", OWN, range(1)),
+    ("cifar10", "cifar10-fc", range(1)), ("cifar10", "cifar10-conv", range(1)),
+    ("mnist", "conditional", range(3)), ("mnist", "subsets", range(1)),
+)  # fmt: skip  # what `make records` trains, most wanted first: data set, recipe, seeds
+VALIDATE_EVERY = {"quick": 0, "paper": 5}  # epochs between validation scores
+
+
+def folder(recipe: Recipe, data: Dataset, profile: str, seed: int) -> Path:
+    """A record's folder below its root. A changed recipe has one of its own, marked by its checksum."""
+    try:
+        standard = for_dataset(data.name, data.shape, recipe.name)
+    except ValueError:  # a name of the user's own, or a recipe for another shape
+        standard = for_dataset(data.name, data.shape)
+    if profile == "paper":
+        unchanged = recipe.same_but_length(standard)
+    else:
+        unchanged = recipe == quick(standard, len(data.training))
+    name = recipe.name if unchanged else f"{recipe.name}~{recipe.checksum()}"
+    if data.name != made_for(recipe.name):
+        name += f"@{data.name}"
+    below = Path(profile, name, f"seed{seed}")
+    return below / f"fold{data.fold_index}" if data.model_per_fold else below
+
+
+def checkpoint_folder(recipe: Recipe, data: Dataset) -> Path:
+    """The checkpoints of an unfinished paper training: one folder for all seeds, and one for each fold."""
+    below = folder(recipe, data, "paper", 0)
+    return paths.runs() / "checkpoints" / (below.parent.parent / below.name if data.model_per_fold else below.parent)
+
+
+def read(path: Path) -> Record | None:
+    """The record in a folder; None if there is none."""
+    return Record(path) if (path / "record.json").is_file() else None
+
+
+def below(root: Path, profile: str = "*") -> list[Record]:
+    """The records under a root, in order; hidden folders, which a killed `write` may leave, are ignored."""
+    whole, folds = (root.glob(f"{profile}/*/{name}/record.json") for name in ("seed*", "seed*/fold*"))
+    return [Record(p.parent) for p in sorted([*whole, *folds])]
+
+
+def everything() -> list[Record]:
+    """All records at hand: committed ones, then those under runs/."""
+    return [record for root in _roots() for record in below(root)]
+
+
+def _roots() -> list[Path]:
+    return [paths.results(), paths.runs()] if paths.REPOSITORY else [paths.runs()]
+
+
+def _find_paper(recipe: Recipe, data: Dataset, seed: int) -> Record | None:
+    name = folder(recipe, data, "paper", seed)
+    found = [record for root in _roots() if (record := read(root / name))]
+    for record in found:
+        if not record.recipe.same_but_length(recipe):
+            raise ValueError(
+                f"the record {record.path} was made by another recipe: {record.recipe.difference(recipe)}. "
+                "Move it away, or ask for its own recipe"
+            )
+    return max(found, key=lambda record: record.meta["epochs"], default=None)  # of equals, the committed one
+
+
+def get_or_train(
+    dataset: str | Dataset, profile: str = "auto", seed: int = 0, device: str = "auto", *,
+    recipe: Recipe | str | None = None, train: bool = True,
+) -> Record:  # fmt: skip
+    """The record of one training, made if it is not there.
+
+    - dataset: a name or path as for `datasets.load`, or what that returned (then one of its folds, too).
+    - profile: "paper" is the recipe at full length, "quick" the same code at sizes that end in seconds, "auto" the
+      committed paper record if there is one, else quick.
+    - recipe: in place of the data set's own, by its name in RECIPES, or a Recipe, which is trained as it is whatever
+      the profile.
+    - train: False raises FileNotFoundError instead of training.
+
+    An absent paper record first prints how long it will take here. A quick record is made again when the code has
+    changed. Raises ValueError for an unknown profile, a bad seed, and a paper record of another recipe than asked for.
+    """
+    if profile not in PROFILES:
+        raise ValueError(f"profile = {profile!r}; choose one of {', '.join(PROFILES)}")
+    if type(seed) is not int or seed < 0:
+        raise ValueError(f"seed = {seed!r}; it must be an int of at least 0")
+    data = datasets.load(dataset) if isinstance(dataset, str) else dataset
+    wanted = recipe if isinstance(recipe, Recipe) else for_dataset(data.name, data.shape, recipe or OWN)
+    if profile != "quick" and (found := _find_paper(wanted, data, seed)):
+        return found
+    if profile != "paper":
+        profile = "quick"
+        wanted = wanted if isinstance(recipe, Recipe) else quick(wanted, len(data.training))
+        found = read(paths.runs() / folder(wanted, data, "quick", seed))
+        if found and found.meta["code"] == code_sha256():
+            return found
+    if not train:
+        path = paths.runs() / folder(wanted, data, profile, seed)
+        raise FileNotFoundError(f"there is no record {path}; run with train=True to make it")
+    (record,) = _train_records(wanted, data, profile, [seed], device)
+    return record
+
+
+def get_with_weights(
+    data: Dataset, profile: str = "auto", seed: int = 0, device: str = "auto", *, recipe: Recipe | str | None = None
+) -> Record:
+    """As `get_or_train`; but where the paper record has no weights here, the quick one, and a line that says so."""
+    record = get_or_train(data, profile, seed, device, recipe=recipe)
+    if record.has_weights:
+        return record
+    print(f"the {record.meta['profile']} record of seed {seed} has no weights here: a quick one is used instead")
+    return get_or_train(data, "quick", seed, device, recipe=recipe)
+
+
+def train_wanted(device: str = "auto", epochs: int | None = None) -> Iterator[Record]:
+    """Train every paper record that is missing or shorter than `epochs`, most wanted first.
+
+    An unavailable data set is skipped, and the reason printed.
+    """
+    for dataset, recipe, seeds in WANTED:
+        try:
+            data = datasets.load(dataset)
+        except datasets.DatasetUnavailable as error:
+            print(f"skipped: no record of {dataset}, recipe {recipe}, since its data are not here. {error}")
+            continue
+        yield from train_paper(data, seeds, device, epochs, recipe)
+
+
+def train_paper(
+    data: Dataset, seeds: Sequence[int] = (0,), device: str = "auto", epochs: int | None = None, recipe: str = OWN
+) -> Iterator[Record]:
+    """Train paper records, from their checkpoints if there are any, to `epochs` in all; longer records stay.
+
+    One record a seed, or one for each fold where each fold has its own model. On a GPU all seeds are trained together.
+    recipe: as for `for_dataset`.
+    """
+    full = for_dataset(data.name, data.shape, recipe)
+    full = full.replace(epochs=full.epochs if epochs is None else epochs)
+    for part in _models(data):
+        training.check_arguments(full, part, seeds, full.epochs, 0)
+        found = {seed: _find_paper(full, part, seed) for seed in seeds}
+        done = {seed: r for seed, r in found.items() if r is not None and r.meta["epochs"] >= full.epochs}
+        yield from done.values()
+        missing = [seed for seed in seeds if seed not in done]
+        together = torch_device(device).type == "cuda" and missing
+        for group in [missing] if together else [[seed] for seed in missing]:
+            yield from _train_records(full, part, "paper", group, device)
+
+
+def snapshot(data: Dataset, seed: int = 0, device: str = "auto", recipe: str = OWN) -> Iterator[Record]:
+    """The record of a paper training as its checkpoint stands now, labelled with the epochs it has had.
+
+    Raises FileNotFoundError if no training has begun.
+    """
+    full = for_dataset(data.name, data.shape, recipe)
+    for part in _models(data):
+        file = checkpoint_folder(full, part) / f"seed{seed}.safetensors"
+        if not file.is_file():
+            raise FileNotFoundError(f"there is no checkpoint {file}; `ganrepro records train` begins one")
+        run = training.start(full, part, seed, torch_device(device))
+        checkpoints.load(file, run, part)
+        yield write_record(run, part, "paper", paths.runs() / folder(full, part, "paper", seed))
+
+
+def _models(data: Dataset) -> list[Dataset]:
+    """The data sets that one model each is trained on: the folds, or the whole."""
+    return [data.fold(k) for k in range(len(data.folds or []))] if data.model_per_fold else [data]
+
+
+def _train_records(
+    recipe: Recipe, data: Dataset, profile: str, seeds: Sequence[int], device: str
+) -> Iterator[Record]:  # fmt: skip
+    training.check_arguments(recipe, data, seeds, recipe.epochs, 0)
+    torch_device(device)  # refused here if it is not there, before a folder is made or a time estimated
+    paths.require_writable(paths.runs())
+    if profile == "paper":
+        seconds = training.estimate_seconds(recipe, data, device)
+        print(f"training {recipe.name} on {data.label}, {recipe.epochs} epochs: about {_duration(seconds)} here")
+    runs = training.train(recipe, data, seeds=seeds, device=device, validate_every=VALIDATE_EVERY[profile],
+                          checkpoint_dir=checkpoint_folder(recipe, data) if profile == "paper" else None)  # fmt: skip
+    rate = sum(run.curves.step.max() for run in runs) / max(1e-9, sum(run.curves.seconds.sum() for run in runs))
+    print(f"trained {recipe.name} on {data.label}: {rate:.3g} steps/s")
+    for run in runs:
+        yield write_record(run, data, profile, paths.runs() / folder(recipe, data, profile, run.seed))
+
+
+def _duration(seconds: float) -> str:
+    for unit, length in (("days", 86400), ("hours", 3600), ("minutes", 60)):
+        if seconds >= 2 * length:
+            return f"{seconds / length:.1f} {unit}"
+    return f"{seconds:.0f} seconds"

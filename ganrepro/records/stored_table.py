@@ -1,0 +1,43 @@
+"""A table that is made under runs/ and committed under results/."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+
+from ganrepro import paths
+
+
+@dataclass(frozen=True)
+class StoredTable:
+    """<root>/<kind>/<name>.csv under both roots."""
+
+    kind: str
+    name: str
+
+    @property
+    def file(self) -> Path:
+        """Where it is made, under runs/."""
+        return paths.runs() / self.kind / f"{self.name}.csv"
+
+    @property
+    def committed_file(self) -> Path:
+        """Where it is committed, under results/. Raises FileNotFoundError without a repository."""
+        return paths.results() / self.kind / f"{self.name}.csv"
+
+    def committed(self) -> pd.DataFrame | None:
+        """The committed table; None if there is none, or no repository."""
+        if paths.REPOSITORY is None or not self.committed_file.is_file():
+            return None
+        return pd.read_csv(self.committed_file)
+
+    def write(self, table: pd.DataFrame, digits: int = 10) -> Path:
+        """Write it under runs/, whole or not at all. Returns the path."""
+        return write_table(table, self.file, digits)
+
+
+def write_table(table: pd.DataFrame, path: Path, digits: int = 10) -> Path:
+    """Write a table as CSV, numbers to so many digits, whole or not at all. Returns the path."""
+    with paths.atomic_file(path) as unfinished:
+        table.to_csv(unfinished, index=False, float_format=f"%.{digits}g")
+    return path

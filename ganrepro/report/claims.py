@@ -1,0 +1,64 @@
+"""The claims of a notebook as a table: each sentence, the measured value, its error and what the error is over."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import torch
+
+from ganrepro import parzen
+from ganrepro.records import StoredTable, provenance, write_table
+
+COLUMNS = ["claim", "measured", "error", "over", "n", "unit", "holds"]
+
+
+@dataclass(frozen=True)
+class Claim:
+    """One sentence and the values that were measured for it.
+
+    values: one a seed, a label draw, an example, …; over: the name of what they are taken over; unit: such as "nats"
+    or "%"; holds: whether the values support the sentence, None for a measurement without a verdict.
+    """
+
+    text: str
+    values: Sequence[float]
+    over: str
+    unit: str = ""
+    holds: bool | None = None
+
+
+def table(claims: Sequence[Claim]) -> pd.DataFrame:
+    """A claim a row: the mean of its values, its standard error (std (n - 1) / sqrt n; none for one), their number."""
+    rows = []
+    for c in claims:
+        values = list(c.values)
+        rows += [[c.text, float(np.mean(values)), parzen.standard_error(values), c.over, len(values), c.unit, c.holds]]
+    return pd.DataFrame(rows, columns=COLUMNS)
+
+
+def readable(found: pd.DataFrame) -> pd.DataFrame:
+    """`table` for people: one column with value, error and what it is over, and one that says yes or no."""
+    error = found.error.map(lambda e: "" if pd.isna(e) else f" ± {e:.2g}")
+    unit = found.unit.map(lambda u: "" if pd.isna(u) or not u else f" {u}")  # an empty one is NaN in a file
+    over = " (" + found.n.astype(str) + " " + found.over + ")"
+    return pd.DataFrame({
+        "claim": found.claim,
+        "measured": found.measured.map("{:.4g}".format) + error + unit + over,
+        "holds": ["" if pd.isna(h) else "yes" if h else "no" for h in found.holds],
+    })  # fmt: skip
+
+
+def save(found: pd.DataFrame, path: str | Path, profile: str, device: torch.device) -> Path:
+    """Write a table with its profile, commit and hardware in columns of their own, whole or not at all."""
+    here = provenance.hardware(device)
+    hardware = here.get("gpu") or f"{here['cpu']}, {here['threads']} of {here['cores']} cores"
+    return write_table(found.assign(profile=profile, commit=provenance.git()["commit"], hardware=hardware), Path(path))
+
+
+def stored(notebook: str, dataset: str, profile: str) -> StoredTable:
+    """A notebook's table: every profile's is made under runs/, the paper profile's is committed."""
+    return StoredTable("claims", f"{notebook}_{dataset}_{profile}")

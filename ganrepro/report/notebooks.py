@@ -1,0 +1,102 @@
+"""Run the notebooks headless, in order, through papermill; and refresh the committed ones."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import nbformat
+
+from ganrepro import parameters, paths
+
+from . import NotebookFailed
+
+KERNEL = {"display_name": "Python 3", "language": "python", "name": "python3"}
+QUIET = {"GANREPRO_PROGRESS": "0", "PYDEVD_DISABLE_FILE_VALIDATION": "1"}  # no text bars, no debugger warnings
+
+
+@dataclass(frozen=True)
+class Executed:
+    """One notebook that ran: where its outputs are, and how long it took."""
+
+    name: str
+    output: Path
+    seconds: float
+
+
+def find(only: Sequence[str] = ()) -> list[Path]:
+    """The notebooks in order; with `only`, those whose name starts so ("03"). Raises ValueError where none does."""
+    everything = sorted((paths.repository() / "notebooks").glob("[0-9][0-9]_*.ipynb"))
+    for prefix in only:
+        if not any(p.name.startswith(prefix) for p in everything):
+            raise ValueError(f"no notebook starts with {prefix!r}; there are {', '.join(p.stem for p in everything)}")
+    return [p for p in everything if not only or p.name.startswith(tuple(only))]
+
+
+def parameter_list(notebook: Path) -> dict[str, parameters.Parameter]:
+    """What a notebook takes: the assignments of its cell tagged `parameters`. Raises ValueError unless there is one."""
+    cells = nbformat.read(notebook, as_version=4).cells
+    tagged = [c.source for c in cells if "parameters" in c.metadata.get("tags", [])]
+    if len(tagged) != 1:
+        raise ValueError(f"{notebook} has {len(tagged)} cells tagged 'parameters'; it needs one")
+    return parameters.declared(tagged[0])
+
+
+def assign(notebooks: Sequence[Path], given: dict[str, Any]) -> dict[Path, dict[str, Any]]:
+    """The given parameters that each notebook takes, checked. Raises ParameterError for one that none takes."""
+    lists = {notebook: parameter_list(notebook) for notebook in notebooks}
+    every = {name: parameter for known in lists.values() for name, parameter in known.items()}
+    for name in given:
+        if name not in every:
+            raise parameters.ParameterError(parameters.unknown(name, every))
+    return {
+        notebook: {k: parameters.value_of(known[k], v) for k, v in given.items() if k in known}
+        for notebook, known in lists.items()
+    }
+
+
+def run(only: Sequence[str] = (), given: dict[str, Any] | None = None) -> Iterator[Executed]:
+    """Execute notebooks into runs/notebooks/, one line of progress each.
+
+    Every parameter is checked before anything is executed. A cell that raises raises NotebookFailed, and ends the run.
+    """
+    assigned = assign(find(only), given or {})
+    folder = paths.runs() / "notebooks"
+    paths.require_writable(folder)
+    return (_execute(notebook, folder / notebook.name, values) for notebook, values in assigned.items())
+
+
+def refresh(only: Sequence[str] = ()) -> Iterator[Executed]:
+    """Execute notebooks at their defaults and put the outputs into the committed files, without any time stamp."""
+    for executed in run(only):
+        notebook = nbformat.read(executed.output, as_version=4)
+        notebook.metadata = nbformat.from_dict({"kernelspec": KERNEL, "language_info": {"name": "python"}})
+        notebook.cells = [c for c in notebook.cells if "injected-parameters" not in c.metadata.get("tags", [])]
+        for cell in notebook.cells:
+            cell.metadata = nbformat.from_dict({k: v for k, v in cell.metadata.items() if k == "tags" and v})
+        with paths.atomic_file(paths.repository() / "notebooks" / executed.output.name) as unfinished:
+            nbformat.write(notebook, unfinished)
+        yield executed
+
+
+def _execute(notebook: Path, output: Path, values: dict[str, Any]) -> Executed:
+    import papermill  # takes a second
+
+    began, before = time.perf_counter(), {name: os.environ.get(name) for name in QUIET}
+    os.environ |= QUIET
+    try:
+        papermill.execute_notebook(
+            notebook, output, values, kernel_name=KERNEL["name"], cwd=notebook.parent,
+            progress_bar={"desc": notebook.stem, "dynamic_ncols": True},
+            extra_arguments=["--log-level=ERROR"],  # hides the kernel's own messages
+        )  # fmt: skip
+    except papermill.PapermillExecutionError as error:
+        raise NotebookFailed(f"{notebook.stem} failed; its output is {output}\n{error}") from error
+    finally:
+        for name, value in before.items():
+            os.environ.pop(name) if value is None else os.environ.update({name: value})
+    return Executed(notebook.stem, output, time.perf_counter() - began)

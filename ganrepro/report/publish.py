@@ -1,0 +1,161 @@
+"""`make results`: from finished paper records to committed evidence, tables, figures and documents."""
+
+from __future__ import annotations
+
+import shutil
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import matplotlib.pyplot as plt
+import torch
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+
+from ganrepro import datasets, networks, parzen, paths, records
+from ganrepro.diagnostics import ablations, neighbours
+from ganrepro.extensions import subsets
+from ganrepro.parzen import controls
+from ganrepro.records import Record, StoredTable, write_npz, write_table
+
+from . import documents, figures, tables
+
+FULL_SEEDS, FEWER_SAMPLES = 4, 1000  # all samples of small images for the first seeds, fewer of all others
+SMALL = 28 * 28  # 10,000 samples of faces take 15 MB a fold
+FEWER_PROGRESS = 10  # of the 100 points that are followed through a training
+NEVER = ("fer2013",)  # its pictures, and figures that hold them, are not ours to pass on; samples are the model's own
+FIGURE2 = {  # the record that each part is drawn from; a part without one, or without its data, is left out
+    "figure2a": ("Figure 2a: MNIST", "paper/mnist/seed0"),
+    "figure2b": ("Figure 2b: TFD stand-in, AT&T faces", "paper/tfd@att/seed0/fold0"),
+    "figure2c": ("Figure 2c: CIFAR-10, fully connected", "paper/cifar10-fc/seed0"),
+    "figure2d": ("Figure 2d: CIFAR-10, convolutional", "paper/cifar10-conv/seed0"),
+}
+
+
+def publish() -> list[Path]:
+    """Copy finished paper records to results/ and rebuild all that is made from them. Returns the written paths."""
+    changed = [commit_record(record) for record in records.below(paths.runs(), "paper")]
+    written = [p for p in changed if p] + commit_tables()
+    if tables.CONTROLS.committed() is None:
+        written.append(write_controls())
+    committed = records.below(paths.results(), "paper")
+    written.append(write_table(tables.table1(committed), paths.results() / "table1.csv"))
+    return [*written, *write_figures(), *documents.update()]
+
+
+def commit_record(record: Record) -> Path | None:
+    """Put the committed part of a record under results/, unless the one there has as many epochs. Returns its folder.
+
+    Weights are those of MNIST seed 0 alone. A subsets record has completions in place of its large weights.
+    """
+    target = paths.results() / record.path.relative_to(paths.runs())
+    earlier = records.read(target)
+    if earlier and earlier.meta["epochs"] >= record.meta["epochs"]:
+        return None
+    dataset, seed = record.meta["dataset"]["name"], record.meta["seed"]
+    kept = ["record.json", "curves.csv", "ll.npz"]
+    if record.recipe.task.kind == "subsets" and record.has_weights and not (record.path / subsets.FILE).is_file():
+        subsets.write(record, datasets.load(dataset))
+    if (record.path / subsets.FILE).is_file():
+        kept.append(subsets.FILE)
+    if (record.recipe.name, dataset, seed) == ("mnist", "mnist", 0):
+        kept.append("weights.safetensors")
+    with paths.atomic_folder(target) as unfinished:
+        for name in kept:
+            shutil.copyfile(record.path / name, unfinished / name)
+        write_npz(unfinished / "samples.npz", _committed_arrays(record), zipfile.ZIP_LZMA)
+    return target
+
+
+def _committed_arrays(record: Record) -> dict[str, NDArray[Any]]:
+    """The last epoch's arrays: of the best epoch, the log-likelihoods are committed, not the samples.
+
+    Later seeds and large images have 1,000 samples, all folds together. All 100 points that were followed are kept of
+    seed 0 of small images, or where they are a grid of conditions; else ten.
+    """
+    arrays = {k: v for k, v in record.arrays.items() if k != "best_samples"}
+    whole = record.meta["seed"] < FULL_SEEDS and record.recipe.dim <= SMALL
+    if not whole:
+        own_fold = record.path.name.startswith("fold")  # one of several models, each with other people held out
+        folds = len(datasets.load(record.meta["dataset"]["name"]).folds or [0]) if own_fold else 1
+        arrays |= {k: arrays[k][: FEWER_SAMPLES // folds] for k in ("samples", "condition") if k in arrays}
+    if not whole or (record.meta["seed"] > 0 and record.condition is None):
+        arrays["progress"] = arrays["progress"][:, :FEWER_PROGRESS]
+    return arrays
+
+
+def commit_tables() -> list[Path]:
+    """Put the tables of ablations, claims and comparisons that were made at full length under results/."""
+    made = [ablations.SCORES, ablations.CURVES]
+    for kind in ("claims", "coordination"):
+        made += [StoredTable(kind, path.stem) for path in sorted((paths.runs() / kind).glob("*_paper.csv"))]
+    made = [stored for stored in made if stored.file.is_file()]
+    for stored in made:
+        with paths.atomic_file(stored.committed_file) as unfinished:
+            shutil.copyfile(stored.file, unfinished)
+    return [stored.committed_file for stored in made]
+
+
+def write_controls() -> Path:
+    """Score real data, k-means centroids and the mean image of MNIST, for a minute or two. Returns the table's path."""
+    data, path = datasets.load("mnist"), tables.CONTROLS.committed_file
+    models = {
+        "real data, train[:10000]": controls.real_data(data.train),
+        "10,000 k-means centroids": controls.kmeans_centroids(data.train),
+        "mean image": controls.mean_image(data.train),
+    }
+    scored = {f"control: {name}": parzen.score(model, data) for name, model in models.items()}
+    source = path.relative_to(paths.repository()).as_posix()
+    rows = [tables.control_row(data.name, data.label, *item, source) for item in scored.items()]
+    return write_table(tables.join(*rows), path)
+
+
+def write_figures() -> list[Path]:
+    """Draw Figure 2's parts that have a record, the ablations, and from MNIST seed 0 Figure 3, the sheet of progress
+    and the learning curves. Returns their paths."""
+    figures.use_style()
+    written, drawn = [path for part in FIGURE2 if (path := write_figure2(part))], {}
+    if len(curves := ablations.committed()[1]):
+        drawn["ablations.png"] = figures.ablation_curves(curves)
+    if record := records.read(paths.results() / "paper/mnist/seed0"):
+        shape = datasets.load("mnist").shape
+        stages = ", ".join(map(str, record.meta["progress_epochs"]))
+        ten = record.progress[:, :10].reshape(-1, record.recipe.dim)
+        drawn["figure3.png"] = figures.figure3(walks(record), shape, "Figure 3: along straight lines in z")
+        drawn["progress.png"] = figures.sprite(ten, shape, 10, f"The same ten z after {stages} epochs")
+        drawn["curves.png"] = figures.learning_curves(record.curves)
+    return written + [_save(figure, name) for name, figure in drawn.items()]
+
+
+def _save(figure: Figure, name: str) -> Path:
+    path = figures.save(figure, paths.results() / "figures" / name)
+    plt.close(figure)
+    return path
+
+
+def write_figure2(part: str) -> Path | None:
+    """Draw one part of Figure 2 from its committed record: its first samples, and the nearest of all training examples.
+
+    Returns its path; None if the record, the data or the right to show them is missing. Missing data print a line.
+    """
+    title, place = FIGURE2[part]
+    record = records.read(paths.results() / place)
+    if record is None or record.meta["dataset"]["name"] in NEVER:
+        return None
+    try:
+        data = datasets.load(record.meta["dataset"]["name"])
+    except datasets.DatasetUnavailable as error:
+        print(f"skipped: {part} is not drawn anew, since its training examples are not here. {error}")
+        return None
+    fold = record.meta["dataset"]["fold"]
+    data = datasets.prepare(data if fold is None else data.fold(fold), record.recipe)
+    shown = torch.from_numpy(record.samples[:30])
+    near = data.training[neighbours.nearest(shown[5::6], data.training).index]
+    pair = datasets.pictures(data, shown), datasets.pictures(data, near)
+    length = f"{record.meta['epochs']} epoch" + "s" * (record.meta["epochs"] > 1)
+    return _save(figures.figure2(*pair, data.shape, 6, f"{title}, {length}"), f"{part}.png")
+
+
+def walks(record: Record, rows: int = 4, steps: int = 12) -> torch.Tensor:
+    """(rows, steps, d): images along straight lines between z_0 and z_1, z_2 and z_3, …, of the stored noise."""
+    return networks.walk(record.generator(), torch.from_numpy(record.z[: 2 * rows]).unflatten(0, (rows, 2)), steps)

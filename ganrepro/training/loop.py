@@ -1,0 +1,170 @@
+"""A training from its first epoch to its last: epochs of steps, curves, validation, checkpoints.
+
+This module knows no data set by name. One step is in algorithm1.py.
+"""
+
+import math
+import time
+from collections.abc import Sequence
+from contextlib import nullcontext
+from pathlib import Path
+
+import torch
+from torch import Tensor
+from tqdm import tqdm
+
+from ganrepro import datasets, progress
+from ganrepro.code_checksum import code_sha256
+from ganrepro.datasets import Dataset
+from ganrepro.device import matmul_precision, torch_device
+from ganrepro.recipes import Recipe
+
+from . import checkpoints, tasks
+from .algorithm1 import STEPS
+from .replicas import Replicas
+from .run import CURVES, PROGRESS_EPOCHS, Run, progress_samples, rows, start, validate
+from .schedule import minibatches, rates_at, steps_in_all, steps_in_epoch
+
+
+def train(
+    recipe: Recipe, data: Dataset, *, seeds: Sequence[int] = (0,), device: str = "auto", epochs: int | None = None,
+    validate_every: int = 0, checkpoint_dir: str | Path | None = None, resume: bool = True, show_progress: bool = True,
+    replicas: bool | None = None,
+) -> list[Run]:  # fmt: skip
+    """Train one GAN for each seed, on `data.training` as the recipe sees it (`datasets.prepare`).
+
+    - epochs: how many in all (None: the recipe's); a resumed run trains the missing ones. A second stage begins where
+      the recipe says, whatever their number.
+    - validate_every: score 10,000 samples on validation data every so many epochs, and at the last; 0 is never.
+    - checkpoint_dir: holds seed<k>.safetensors, rewritten after every epoch; with resume, training goes on from there,
+      to the same bits as if it had never stopped. On a GPU, where an epoch takes less time than a checkpoint, some
+      epochs get none, so that writing takes a tenth of the time. Runs interrupted at different epochs resume in
+      separate groups, which on a GPU may change the last bit.
+    - replicas: move all seeds by one step, captured as a CUDA graph on a GPU. None: on a GPU yes, on a CPU no, where it
+      gains little.
+
+    Raises ValueError for arguments out of range, data that do not fit the recipe or fill one minibatch, and a
+    checkpoint of another recipe or other data; FloatingPointError when a loss is no longer finite.
+    """
+    epochs = recipe.epochs if epochs is None else epochs
+    check_arguments(recipe, data, seeds, epochs, validate_every)
+    where, data = torch_device(device), datasets.prepare(data, recipe)
+    if where.type == "cuda" and recipe.products == "bfloat16":
+        raise ValueError(f"products = 'bfloat16' needs a CPU; on {where} choose 'tf32' or None")
+    x = rows(data).to(where)
+    runs = [start(recipe, data, seed, where) for seed in seeds]
+    files = {seed: Path(checkpoint_dir) / f"seed{seed}.safetensors" for seed in seeds} if checkpoint_dir else {}
+    for run in runs:
+        if resume and run.seed in files and files[run.seed].exists():
+            checkpoints.load(files[run.seed], run, data)
+        if run.epoch == 0 and not run.progress:
+            run.progress.append(progress_samples(run))
+        if run.epoch < epochs and (code := code_sha256()) not in run.codes:
+            run.codes.append(code)
+    together = where.type == "cuda" if replicas is None else replicas
+    for group in groups(runs) if together else [[run] for run in runs]:
+        _train_group(group, data, x, epochs, validate_every, files, together, show_progress)
+    return runs
+
+
+def groups(runs: Sequence[Run]) -> list[list[Run]]:
+    """Runs by their number of epochs: those of one group can share a step."""
+    return [[run for run in runs if run.epoch == epoch] for epoch in sorted({run.epoch for run in runs})]
+
+
+def _train_group(
+    group: Sequence[Run], data: Dataset, x: Tensor, epochs: int, validate_every: int, files: dict[int, Path],
+    together: bool, show_progress: bool,
+) -> None:  # fmt: skip
+    """Train runs of equal length up to `epochs`; together: as replicas."""
+    recipe, on_cpu = group[0].recipe, x.device.type == "cpu"
+    total, done = (steps_in_all(recipe, len(x), epoch) * len(group) for epoch in (epochs, min(group[0].epoch, epochs)))
+    names = ", ".join(str(run.seed) for run in group)
+    bar = progress.bar(total=total, initial=done, unit="step", leave=True, desc=f"{recipe.name} seed {names}",
+                       disable=not show_progress)  # fmt: skip
+    stacked: Replicas | None = None
+    next_checkpoint = 0.0  # on a GPU: when writing will have taken a tenth of the time
+    with bar:
+        while group[0].epoch < epochs:
+            epoch = group[0].epoch + 1
+            begun = [run.begin_stage(epoch) for run in group]
+            if together and (stacked is None or any(begun) or stacked.now != recipe.at(epoch)):
+                stacked = Replicas(recipe, [(r.g, r.d) for r in group], [r.rng for r in group], x, epoch)
+            run_epoch(group, x, bar, stacked)
+            for run in group:
+                if run.epoch in PROGRESS_EPOCHS:
+                    run.progress.append(progress_samples(run))
+                if validate_every and (run.epoch % validate_every == 0 or run.epoch == epochs):
+                    validate(run, data)
+            began = time.monotonic()
+            if files and (on_cpu or group[0].epoch == epochs or began >= next_checkpoint):
+                for run in group:
+                    checkpoints.save(files[run.seed], run, data)
+                next_checkpoint = time.monotonic() + 9 * (time.monotonic() - began)
+
+
+def run_epoch(group: Sequence[Run], x: Tensor, bar: tqdm | None = None, stacked: Replicas | None = None) -> None:
+    """One pass over x (n, d), in a separate random order for each run: one run alone, or several as replicas."""
+    began, recipe, epoch = time.perf_counter(), group[0].recipe, group[0].epoch + 1
+    bar = progress.bar(disable=True) if bar is None else bar
+    with matmul_precision(recipe.products), torch.cuda.device(x.device) if x.is_cuda else nullcontext():
+        means = stacked.epoch(epoch, group[0].batch, bar) if stacked else steps_of_epoch(group[0], x, bar)[:, None]
+    of_each = means.T.tolist()  # a GPU is waited for here
+    seconds = (time.perf_counter() - began) / len(group)
+    for run, own in zip(group, of_each, strict=True):
+        if not all(math.isfinite(v) for v in own):
+            raise FloatingPointError(
+                f"training of {recipe.name}, seed {run.seed}, diverged in epoch {epoch}: losses {own[0]}, {own[1]}"
+            )
+        run.epoch, run.batch = epoch, run.batch + math.ceil(len(x) / recipe.batch_size)
+        rates = rates_at(recipe, epoch, run.batch - 1)
+        done = int(run.rows[-1]["step"]) if run.rows else 0
+        row = [epoch, done + steps_in_epoch(recipe.at(epoch), len(x)), *own, math.nan, *map(float, rates), seconds]
+        run.rows.append(dict(zip(CURVES, row, strict=True)))
+    d_loss, g_loss, d_real, d_fake = means.mean(1).tolist()
+    bar.set_postfix_str(f"epoch {epoch} L_D {d_loss:.3f} L_G {g_loss:.3f} D(x) {d_real:.2f} D(G(z)) {d_fake:.2f}")
+
+
+def steps_of_epoch(run: Run, x: Tensor, bar: tqdm) -> Tensor:
+    """The steps of one epoch of one run, the last, smaller minibatch included. Returns their means (4,)."""
+    total, steps, batch = torch.zeros(4, device=x.device), 0, run.batch
+    recipe = run.recipe.at(run.epoch + 1)
+    task, step = tasks.of(recipe), STEPS[recipe.update]
+    for group in minibatches(recipe, x, run.rng):
+        draws = task.draw([len(b) for b in group], run.rng)
+        total += step(task, run.g, run.d, group, draws, rates_at(run.recipe, run.epoch + 1, batch))
+        batch += len(group)
+        steps += 1
+        bar.update()
+    return total / steps
+
+
+def check_arguments(recipe: Recipe, data: Dataset, seeds: Sequence[int], epochs: int, validate_every: int) -> None:
+    """Raise ValueError for what cannot be trained, before any work."""
+    for name, value, least in (("epochs", epochs, 1), ("validate_every", validate_every, 0)):
+        if type(value) is not int or value < least:
+            raise ValueError(f"{name} = {value!r}; it must be an int of at least {least}")
+    if not seeds or any(type(s) is not int or s < 0 for s in seeds) or len(set(seeds)) < len(seeds):
+        raise ValueError(f"seeds = {seeds!r}; expected different ints of at least 0")
+    if data.training.shape[1] != recipe.dim:
+        raise ValueError(
+            f"data set {data.name} has {data.training.shape[1]} numbers an example, recipe {recipe.name} makes "
+            f"{recipe.dim}; take the recipe from recipes.for_dataset({data.name!r}, {data.shape})"
+        )
+    if len(data.training) < recipe.batch_size:
+        raise ValueError(
+            f"data set {data.name} has {len(data.training)} training examples, fewer than one minibatch of "
+            f"{recipe.batch_size}; give more data or a recipe with a smaller batch_size"
+        )
+
+
+def estimate_seconds(recipe: Recipe, data: Dataset, device: str = "auto", epochs: int | None = None) -> float:
+    """Roughly how long `train` would take here: a few steps of a throw-away run, extrapolated."""
+    where = torch_device(device)
+    data = datasets.prepare(data, recipe)
+    scratch, first = start(recipe, data, 0, where), recipe.at(1)
+    x = rows(data)[: 12 * recipe.batch_size * first.k].to(where)
+    run_epoch([scratch], x[: 2 * recipe.batch_size * first.k])  # warm up
+    run_epoch([scratch], x)
+    per_step = scratch.rows[-1]["seconds"] / steps_in_epoch(recipe.at(scratch.epoch), len(x))
+    return per_step * steps_in_all(recipe, len(data.training), recipe.epochs if epochs is None else epochs)

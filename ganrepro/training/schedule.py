@@ -1,0 +1,50 @@
+"""What changes during a training: the rates, the order of the minibatches; and how many steps there are."""
+
+import math
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from ganrepro.recipes import Recipe
+
+
+class Rates(NamedTuple):
+    """Learning rate and momentum of one step: 0-d tensors, so that a captured step can be given new ones."""
+
+    lr: Tensor
+    momentum: Tensor
+
+
+def rates_at(recipe: Recipe, epoch: int, batch: int) -> Rates:
+    """Rates for minibatch number `batch` (from 0, over the stage) in epoch `epoch` (from 1, over the whole training).
+
+    A second stage starts as the first did.
+    """
+    if recipe.second_stage is not None and epoch > recipe.second_stage.after:
+        epoch -= recipe.second_stage.after
+    lr = max(recipe.learning_rate / recipe.learning_rate_decay**batch, recipe.learning_rate_floor)
+    start, end = recipe.momentum
+    grown = min(1.0, (epoch - 1) / max(1, recipe.momentum_epochs - 1))
+    rates = torch.tensor([lr, start + (end - start) * grown], dtype=torch.float64)
+    return Rates(*rates.unbind())
+
+
+def minibatches(recipe: Recipe, x: Tensor, rng: torch.Generator) -> Iterator[list[Tensor]]:
+    """Groups of up to k minibatches, in a fresh random order: what each step takes."""
+    order = torch.randperm(len(x), generator=rng, device=rng.device).split(recipe.batch_size)
+    for first in range(0, len(order), recipe.k):
+        yield [x.index_select(0, rows) for rows in order[first : first + recipe.k]]
+
+
+def steps_in_epoch(recipe: Recipe, n: int) -> int:
+    """Steps in a pass over n examples."""
+    return math.ceil(math.ceil(n / recipe.batch_size) / recipe.k)
+
+
+def steps_in_all(recipe: Recipe, n: int, epochs: int) -> int:
+    """Steps in the first so many passes over n examples."""
+    if recipe.coordination.k_schedule is None:
+        return epochs * steps_in_epoch(recipe, n)
+    return sum(steps_in_epoch(recipe.at(epoch), n) for epoch in range(1, epochs + 1))

@@ -1,0 +1,118 @@
+"""The committed evidence: what the tables say can be recomputed from it, and the README says what they say."""
+
+import gzip
+import re
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+from ganrepro import load_generator, parzen, paths, records
+from ganrepro.report import documents, tables
+
+ROOT = Path(__file__).parents[2]
+MNIST = records.read(ROOT / "results/paper/mnist/seed0")
+
+
+def pixels(name: str) -> np.ndarray:
+    raw = gzip.decompress((ROOT / "ganrepro/datasets/files/mnist" / name).read_bytes())
+    return np.frombuffer(raw[16:], np.uint8).reshape(-1, 784) / 255
+
+
+def plain_log_likelihood(samples: np.ndarray, x: np.ndarray, sigma: float) -> np.ndarray:
+    """The Parzen window in float64 numpy, with no code of the package."""
+    out = []
+    for block in np.array_split(x, 40):
+        d2 = (block**2).sum(1)[:, None] - 2 * block @ samples.T + (samples**2).sum(1)
+        e = -d2 / (2 * sigma**2)
+        top = e.max(1, keepdims=True)
+        out.append(top[:, 0] + np.log(np.exp(e - top).mean(1)))
+    return np.concatenate(out) - 784 * np.log(sigma * np.sqrt(2 * np.pi))
+
+
+def test_score_recomputed_from_the_stored_samples_is_the_records():
+    with np.load(MNIST.path / "samples.npz") as stored, np.load(MNIST.path / "ll.npz") as ll:
+        samples, sigma, kept = stored["samples"] / 255, ll["sigma"][0], ll["ll"]
+    assert samples.shape == (10_000, 784)
+    again = plain_log_likelihood(samples, pixels("t10k-images-idx3-ubyte.gz"), sigma)
+    np.testing.assert_allclose(again, kept, atol=1e-3)
+    assert MNIST.meta["scores"]["last"]["mean"] == pytest.approx(again.mean(), abs=1e-3)
+
+
+@pytest.mark.parametrize("rule", list(tables.RULES))
+def test_rows_of_table_1_recomputed_from_the_stored_samples(rule):
+    """Every row of ours on MNIST: its mean and its error over seeds, from committed samples and sigma alone; where the
+    best epoch was an earlier one, from its committed log-likelihoods."""
+    test = torch.from_numpy(pixels("t10k-images-idx3-ubyte.gz"))
+    of_length: dict[int, list[float]] = {}
+    for record in records.below(paths.results(), "paper"):
+        if record.path.parent == MNIST.path.parent:
+            scores = record.meta["scores"][rule]
+            assert len(record.samples) == 10_000
+            if scores["epoch"] == record.meta["epochs"]:
+                found = parzen.log_likelihood(record.samples, test, scores["sigma"][0]).mean()
+            else:
+                with np.load(record.path / "ll.npz") as ll:
+                    found = ll["best_ll"].mean()
+            of_length.setdefault(record.meta["epochs"], []).append(found)
+    table = pd.read_csv(ROOT / "results/table1.csv", dtype={"epochs": str})
+    ours = table[(table.recipe == "mnist") & (table.rule == tables.RULES[rule]) & (table.dataset == "mnist")]
+    lengths = sorted(of_length, reverse=True)
+    assert ours.n_seeds.to_list() == [len(of_length[n]) for n in lengths]
+    for (_, row), n in zip(ours.iterrows(), lengths, strict=True):
+        assert row["mean"] == pytest.approx(np.mean(of_length[n]), abs=0.1)
+        if row.n_seeds > 1:
+            assert row.se_seeds == pytest.approx(parzen.standard_error(of_length[n]), abs=0.1)
+
+
+def test_weights_on_the_stored_noise_give_the_stored_samples():
+    with torch.no_grad():
+        made = load_generator("mnist")(torch.from_numpy(MNIST.z)).numpy()
+    assert np.abs(made - MNIST.samples[:64]).max() <= 0.51 / 255  # stored as the nearest of 256 levels
+
+
+def test_record_says_how_it_came_to_be():
+    meta = MNIST.meta
+    assert len(meta["git"]["commit"]) == 40
+    assert meta["epochs"] == len(MNIST.curves) >= 50
+    assert meta["steps"] == 500 * meta["epochs"] == MNIST.curves.step.iloc[-1]
+    assert {"torch", "numpy", "python"} <= set(meta["versions"])
+    assert meta["hardware"]["cpu"] and meta["training_seconds"] > 0
+    assert meta["dataset"]["label"] == "MNIST" and len(meta["dataset"]["sha256"]) == 4
+
+
+@pytest.mark.parametrize("name", documents.PARTS)
+def test_generated_parts_are_not_stale(name):
+    text = (ROOT / documents.PARTS[name]).read_text()
+    assert documents.replaced(text, name, documents.parts()[name], documents.PARTS[name]) == text, "run `make results`"
+
+
+def test_table_is_made_from_the_records():
+    fresh = tables.table1(records.below(paths.results(), "paper"))
+    stored = pd.read_csv(ROOT / "results/table1.csv", dtype={"epochs": str})
+    assert stored.columns.tolist() == fresh.columns.tolist()
+    assert stored.model.tolist() == fresh.model.tolist()
+    np.testing.assert_allclose(stored["mean"], fresh["mean"].astype(float), rtol=1e-6)
+
+def test_the_papers_rows_stand_in_the_table_once():
+    table = pd.read_csv(ROOT / "results/table1.csv")
+    papers = table[table.source == "paper, Table 1"]
+    assert not papers.duplicated(["dataset", "model"]).any() and set(papers.dataset) >= {"mnist", "tfd"}
+
+
+@pytest.mark.slow
+def test_lines_for_recomputing_our_row_work(capsys, monkeypatch):
+    monkeypatch.chdir(ROOT)
+    (code,) = re.findall(r"```python\n(.*?)```", (ROOT / "docs/results.md").read_text(), re.S)
+    exec(code, {})
+    assert float(capsys.readouterr().out) == pytest.approx(MNIST.meta["scores"]["last"]["mean"], abs=0.1)
+
+
+def test_readme_lines_for_the_pretrained_model_work():
+    (code,) = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.S)
+    scope: dict = {}
+    exec(code, scope)
+    assert scope["images"].shape == (16, 784)
+    assert 0 <= scope["images"].min() and scope["images"].max() <= 1
