@@ -1,14 +1,11 @@
-"""`ganrepro data|reproduce|notebooks|records|ablate|results|doctor`: a thin wrapper over the modules.
-
-A command imports torch and pandas when it runs, so that `ganrepro --help` is quick.
-"""
+"""`ganrepro data|reproduce|notebooks|records|ablate|results|doctor`: a thin wrapper over the modules. A command imports
+torch and pandas when it runs, so that `ganrepro --help` is quick."""
 
 from __future__ import annotations
 
 import argparse
 import ast
 import importlib.util
-import itertools
 import os
 import sys
 import time
@@ -27,10 +24,8 @@ NOTEBOOK_PACKAGES = ("papermill", "nbformat", "ipykernel", "jupyterlab", "sympy"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command; returns its exit status. Bad input is one line on stderr and status 2, before any work.
-
-    A notebook that fails is status 1, Ctrl-C is 130.
-    """
+    """Run one command; returns its exit status. Bad input is one line on stderr and status 2, before any work. A
+    notebook that fails is status 1, Ctrl-C is 130."""
     options, status = parser().parse_args(arguments), 2
     try:
         return options.command(options) or 0
@@ -169,8 +164,8 @@ def snapshot_records(options: Namespace) -> None:
     from ganrepro import records
 
     data, recipe = asked_for(options)
-    seeds = options.seed or [0]
-    report(itertools.chain.from_iterable(records.snapshot(data, s, options.device, recipe) for s in seeds))
+    for seed in options.seed or [0]:
+        report(records.snapshot(data, seed, options.device, recipe))
 
 
 def asked_for(options: Namespace) -> tuple[Dataset, str]:
@@ -216,18 +211,16 @@ def doctor(options: Namespace) -> int:
     """Print versions, device and folders; status 1 if a package that the notebooks need is missing."""
     import torch
 
-    from ganrepro.device import torch_device
-    from ganrepro.records import provenance
+    from ganrepro import device, records
 
     missing = [name for name in NOTEBOOK_PACKAGES if importlib.util.find_spec(name) is None]
-    found = provenance.versions() | {
-        "device": f"{torch_device('auto')} ({torch.get_num_threads()} threads)",
+    found = records.provenance.versions() | {
+        "device": f"{device.torch_device('auto')} ({torch.get_num_threads()} threads)",
         "repository": paths.REPOSITORY or "none: installed without it",
         "runs": paths.runs(),
         "data": os.environ.get("GANREPRO_DATA", "the default cache folder"),
         "notebooks": "missing: " + ", ".join(missing) if missing else "can be run",
     }
-    for name, value in found.items():
-        print(f"{name:<12} {value}")
+    print(*(f"{name:<12} {value}" for name, value in found.items()), sep="\n")
     paths.require_writable(paths.runs())
-    return 1 if missing else 0
+    return int(bool(missing))

@@ -12,8 +12,8 @@ PRECISION = {None: "highest", "tf32": "high", "bfloat16": "medium"}  # torch's n
 def torch_device(name: str) -> torch.device:
     """The torch device that a parameter names: "auto", "cpu", "cuda", "cuda:1", …
 
-    "auto" is the first GPU, or the CPU without one. A GPU is set to give the same bits every time.
-    Raises ValueError, with the devices that exist, for one that does not.
+    "auto" is the first GPU, or the CPU without one; any other name that is not there raises ValueError with those that
+    are. A GPU is set to give the same bits every time.
     """
     there = ["cpu"] + [f"cuda:{i}" for i in range(torch.cuda.device_count())]
     wanted = {"auto": there[min(1, len(there) - 1)], "cuda": "cuda:0"}.get(name, name)
@@ -29,8 +29,7 @@ def torch_device(name: str) -> torch.device:
 def matmul_precision(products: str | None) -> Iterator[None]:
     """Compute matrix products from rounded numbers: "tf32" on a GPU, "bfloat16" on a CPU; None is exact float32.
 
-    A machine without such products computes the exact ones. torch takes "medium" for TF32 on a GPU, so `train` refuses
-    bfloat16 there.
+    A machine without such products computes exact ones. `train` refuses bfloat16 on a GPU, where torch would take TF32.
     """
     before = torch.get_float32_matmul_precision()
     torch.set_float32_matmul_precision(PRECISION[products])

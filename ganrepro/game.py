@@ -26,10 +26,8 @@ def value(l_real: Float[Tensor, "... n"], l_fake: Float[Tensor, "... m"]) -> Flo
 def discriminator_loss(
     l_real: Float[Tensor, "... n"], l_fake: Float[Tensor, "... m"], scale: float = 0.5, margin: float | None = None
 ) -> Float[Tensor, ...]:
-    """D's loss: -scale * V(D, G). The authors' code has scale = 1/2 (adversarial/__init__.py).
-
-    margin: examples that D classifies correctly by more than this are masked out (`beyond`).
-    """
+    """D's loss: -scale * V(D, G). The authors' code has scale = 1/2 (adversarial/__init__.py). Examples that D
+    classifies correctly by more than the margin are masked out (`beyond`)."""
     real, fake = softplus(-l_real), softplus(l_fake)
     if margin is not None:
         real, fake = real * ~beyond(l_real, margin), fake * ~beyond(-l_fake, margin)
@@ -43,10 +41,9 @@ def generator_loss(
 
     - "non-saturating": -E log D(G(z)), section 3's remedy, with the same fixed point.
     - "minimax": E log(1 - D(G(z))), equation 1 itself, whose gradient vanishes while D rejects every sample.
-    - "blend": the mean of the two.
+    - "blend": the mean of the two. Any other raises ValueError.
 
-    margin: samples that D takes for data by more than this are masked out (`beyond`).
-    Raises ValueError for any other objective.
+    Samples that D takes for data by more than the margin are masked out (`beyond`).
     """
     if objective == "non-saturating":
         losses = softplus(-l_fake)
@@ -60,11 +57,8 @@ def generator_loss(
 
 
 def beyond(logits: Float[Tensor, "... n"], margin: float) -> Tensor:
-    """Where sigmoid(logits) >= 1/2 + margin, bool.
-
-    Source: the masks of ThresholdedAdversaryCost and LazyAdversaryCost (C: adversarial/__init__.py), which none of the
-    authors' recipes uses.
-    """
+    """Where sigmoid(logits) >= 1/2 + margin, bool: the masks of ThresholdedAdversaryCost and LazyAdversaryCost (C:
+    adversarial/__init__.py), which none of the authors' recipes uses."""
     return torch.sigmoid(logits) >= 0.5 + margin
 
 

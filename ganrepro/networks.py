@@ -15,16 +15,17 @@ from ganrepro.recipes import MARGINAL, AnyLayer, Convolution, Layer, Recipe, Sub
 if TYPE_CHECKING:
     from jaxtyping import Float
 
+    Noise = Float[Tensor, "... n z"]
+    Examples = Float[Tensor, "... n d"]
+    Condition = Float[Tensor, "... n c"] | None
+
 SAMPLE_BLOCK = 1000  # samples that are made at once
 ACTIVATION = {"relu": torch.relu, "sigmoid": torch.sigmoid, "linear": lambda h: h}
 
 
 class Maxout(torch.autograd.Function):
-    """The maximum over dimension -2. Pieces that tie for it each receive the whole gradient.
-
-    So do they in pylearn2, whose maxout chains Theano's binary maximum; `amax` would divide the gradient among them,
-    in five times the time.
-    """
+    """The maximum over dimension -2. Pieces that tie for it each receive the whole gradient, as in pylearn2, whose
+    maxout chains Theano's binary maximum; `amax` would divide the gradient among them, in five times the time."""
 
     generate_vmap_rule = True
 
@@ -105,10 +106,8 @@ def initial_weight(inputs: int, rows: int, layer: Layer, rng: torch.Generator) -
     return torch.zeros(rows, inputs).scatter_(1, chosen, torch.randn(chosen.shape, generator=rng))
 
 
-def build(
-    inputs: int, layers: Sequence[AnyLayer], rng: torch.Generator, marginal: Tensor | None = None
-) -> nn.ModuleList:  # fmt: skip
-    """The modules of a recipe's layers on `inputs` numbers, their weights drawn in order."""
+def build(n: int, layers: Sequence[AnyLayer], rng: torch.Generator, marginal: Tensor | None = None) -> nn.ModuleList:
+    """The modules of a recipe's layers on n numbers, their weights drawn in order."""
 
     def one(inputs: int, layer: AnyLayer) -> nn.Module:
         if isinstance(layer, Convolution):
@@ -117,8 +116,8 @@ def build(
             return UntiedTransposedConvolution(layer, rng)
         return Dense(inputs, layer, rng, marginal)
 
-    widths = [inputs] + [layer.units for layer in layers]
-    return nn.ModuleList(one(n, layer) for n, layer in zip(widths, layers, strict=False))
+    widths = [n] + [layer.units for layer in layers]
+    return nn.ModuleList(one(inputs, layer) for inputs, layer in zip(widths, layers, strict=False))
 
 
 class Generator(nn.Module):
@@ -133,9 +132,7 @@ class Generator(nn.Module):
         factors = torch.tensor(recipe.task.factors(recipe.dim), dtype=torch.float64)
         self.register_buffer("factors", factors, persistent=False)
 
-    def forward(
-        self, z: Float[Tensor, "... n z"], c: Float[Tensor, "... n c"] | None = None
-    ) -> Float[Tensor, "... n d"]:
+    def forward(self, z: Noise, c: Condition = None) -> Examples:
         """Samples in data space, from noise and, where the task has one, a condition."""
         h = z if c is None else torch.cat([z, c * self.factors.to(c.dtype)], -1)
         for layer in self.layers:
@@ -165,14 +162,9 @@ class Discriminator(nn.Module):
         factors = recipe.task.factors(recipe.dim)[: recipe.task.d_condition(recipe.dim)]
         self.register_buffer("factors", torch.tensor(factors, dtype=torch.float64), persistent=False)
 
-    def forward(
-        self, x: Float[Tensor, "... n d"], dropout: tuple[Tensor, ...] = (), c: Float[Tensor, "... n c"] | None = None
-    ) -> Float[Tensor, "... n"]:
-        """Logits (..., n), or outputs (..., n, K), of examples and, where the task has one, their condition.
-
-        dropout: a factor for each layer's input, as `draw_dropout` makes them; none at evaluation. The condition is
-        never dropped.
-        """
+    def forward(self, x: Examples, dropout: tuple[Tensor, ...] = (), c: Condition = None) -> Float[Tensor, "... n"]:
+        """Logits (..., n), or outputs (..., n, K), of examples and, where the task has one, their condition, which is
+        never dropped. dropout: a factor for each layer's input, as `draw_dropout` makes them; none at evaluation."""
         h = x * dropout[0] if dropout else x
         if c is not None:
             h = torch.cat([h, c[..., : len(self.factors)] * self.factors.to(c.dtype)], -1)
@@ -199,10 +191,7 @@ def count_parameters(module: nn.Module) -> int:
 def draw_dropout(
     recipe: Recipe, n: int, rng: torch.Generator, dtype: torch.dtype = torch.float32
 ) -> tuple[Float[Tensor, "n i"], ...]:
-    """Inverted dropout for n examples: for each layer of D a factor (n, inputs) that is 0 or 1/keep.
-
-    Empty where the recipe keeps everything.
-    """
+    """Inverted dropout for n examples: a factor (n, inputs) of 0 or 1/keep for each layer of D; () if all is kept."""
     keeps = [recipe.keep_input] + [recipe.keep_hidden] * (len(recipe.discriminator) - 1)
     if all(keep == 1 for keep in keeps):
         return ()
@@ -217,14 +206,9 @@ def _dropout(n: int, width: int, keep: float, rng: torch.Generator, dtype: torch
     return bits.view(torch.int16)[: n * width].view(n, width).to(dtype).lt_((keep - 0.5) * 2**16).div_(keep)
 
 
-def draw_noise(
-    recipe: Recipe, n: int, rng: torch.Generator, dtype: torch.dtype = torch.float32
-) -> Float[Tensor, "n z"]:
-    """z (n, z_dim) on the generator's device, each of its numbers with a mean square of 1.
-
-    - "uniform": U(-sqrt 3, sqrt 3).
-    - "gaussian": N(0, 1).
-    - "spherical": uniform on the sphere of radius sqrt(z_dim) (in the authors' code, of radius 1).
+def draw_noise(recipe: Recipe, n: int, rng: torch.Generator, dtype: torch.dtype = torch.float32) -> Noise:
+    """z (n, z_dim) on the generator's device, each of its numbers with a mean square of 1: U(-sqrt 3, sqrt 3), N(0, 1),
+    or, if "spherical", uniform on the sphere of radius sqrt(z_dim) (in the authors' code, of radius 1).
 
     With a mixture of K, z = [sqrt(K) e_c, eps], c one of K with equal chance and eps such noise of the rest: then
     W z = mu_c + W' eps in G's first layer, a mixture whose means mu_c it learns.
@@ -243,7 +227,7 @@ def draw_noise(
     return torch.cat([torch.eye(choices, device=rng.device, dtype=dtype)[chosen] * math.sqrt(choices), z], 1)
 
 
-def noise(recipe: Recipe, n: int, seed: int) -> Float[Tensor, "n z"]:
+def noise(recipe: Recipe, n: int, seed: int) -> Noise:
     """z (n, z_dim) float32 of a seed: in whole blocks from a CPU random state, so that z_i is the same whatever n."""
     if type(n) is not int or n < 1:
         raise ValueError(f"n = {n!r}; the number of samples must be an int of at least 1")
@@ -252,27 +236,21 @@ def noise(recipe: Recipe, n: int, seed: int) -> Float[Tensor, "n z"]:
 
 
 @torch.no_grad()
-def generate(
-    generator: nn.Module, z: Float[Tensor, "n z"], condition: Float[Tensor, "n c"] | None = None
-) -> Float[Tensor, "n d"]:
-    """x (n, d) float32 on the CPU: G of z (n, z_dim) and, where its task has one, of a condition (n, c).
-
-    In blocks of one size, the last one padded, so that x_i is the same whatever n.
-    """
+def generate(generator: nn.Module, z: Noise, condition: Condition = None) -> Examples:
+    """x (n, d) float32 on the CPU: G of z (n, z_dim) and, where its task has one, of a condition (n, c). In blocks of
+    one size, the last one padded, so that x_i is the same whatever n."""
     device = next(generator.parameters()).device
     given = [z] if condition is None else [z, condition]
     whole = [functional.pad(rows, (0, 0, 0, -len(z) % SAMPLE_BLOCK)).split(SAMPLE_BLOCK) for rows in given]
-    blocks = zip(*whole, strict=True)
-    return torch.cat([generator(*(rows.to(device) for rows in block)).cpu() for block in blocks])[: len(z)]
+    made = [generator(*(rows.to(device) for rows in block)).cpu() for block in zip(*whole, strict=True)]
+    return torch.cat(made)[: len(z)]
 
 
 def sample(
-    generator: nn.Module, recipe: Recipe, n: int, seed: int, condition: Float[Tensor, "n c"] | None = None
-) -> tuple[Float[Tensor, "n d"], Float[Tensor, "n z"]]:
+    generator: nn.Module, recipe: Recipe, n: int, seed: int, condition: Condition = None
+) -> tuple[Examples, Noise]:  # fmt: skip
     """n samples and their noise: x (n, d), z (n, z_dim), float32 on the CPU, equal on every device up to rounding.
-
-    condition (n, c): a row for each sample, where the task has one.
-    """
+    condition (n, c): a row for each sample, where the task has one."""
     z = noise(recipe, n, seed)
     return generate(generator, z, condition), z
 

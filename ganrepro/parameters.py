@@ -1,8 +1,7 @@
 """Notebook parameters, checked before any work.
 
-A notebook's first code cell is its parameter list, one `name: type = default  # comment` a line. Names and types are
-the list's own. A rule for the values stands in square brackets at the end of the comment, which
-`papermill --help-notebook` shows:
+A notebook's first code cell is its parameter list, one `name: type = default  # comment` a line. A rule for the values
+stands in square brackets at the end of the comment, which `papermill --help-notebook` shows:
 
     [one of a, b, c]   [one of a, b, or a path to an .npz]   [at least 1]   [above 0]   [0 to 4]
 
@@ -60,21 +59,14 @@ class Rule:
 
     def refuse(self, name: str, value: Any) -> None:
         """Raise ParameterError unless the value, or each of a list, is allowed."""
-        if self.choices:
-            if str(value) not in self.choices and not (NPZ in self.choices and _is_npz(name, value)):
+        if self.choices and str(value) not in self.choices:
+            if NPZ not in self.choices or not value.endswith(".npz"):
                 raise ParameterError(f"{name} = {value!r}; choose {self.text}")
-            return
+            if not Path(value).is_file():
+                raise ParameterError(f"{name} = {value!r}; there is no such file (looked for {Path(value).resolve()})")
         for number in value if isinstance(value, list) else [value]:
             if isinstance(number, int | float) and not (self.above < number and self.least <= number <= self.most):
                 raise ParameterError(f"{name} = {value!r}; it must be {self.text}")
-
-
-def _is_npz(name: str, value: str) -> bool:
-    if not value.endswith(".npz"):
-        return False
-    if not Path(value).is_file():
-        raise ParameterError(f"{name} = {value!r}; there is no such file (looked for {Path(value).resolve()})")
-    return True
 
 
 @dataclass(frozen=True)
@@ -112,8 +104,8 @@ def declared(source: str) -> dict[str, Parameter]:
 def check(namespace: dict[str, Any]) -> None:
     """Refuse parameters that the notebook does not take; replace floats such as 1e3 by exact ints.
 
-    namespace: the notebook's `globals()`, whose `In` holds the parameter list and papermill's cell. An empty `In`
-    belongs to a kernel that keeps no history, such as nbval's: nothing was injected, so every value is as committed.
+    namespace: the notebook's `globals()`, whose `In` holds the parameter list and papermill's cell. It is empty in a
+    kernel that keeps no history, such as nbval's: every value is as committed.
     Raises ParameterError, a ValueError, that names every wrong parameter, its value and the allowed values.
     """
     cells = [c for c in namespace.get("In", []) if c]
@@ -122,10 +114,8 @@ def check(namespace: dict[str, Any]) -> None:
     lists = [declared(c) for c in cells if not c.startswith(INJECTED)]
     allowed = next((found for found in lists if set(STANDARD) <= set(found)), None)
     if allowed is None:
-        raise ParameterError(
-            "no parameter list was run in this kernel: run the notebook's first cell, which assigns "
-            f"{', '.join(STANDARD)}, and then this one"
-        )
+        raise ParameterError("no parameter list was run in this kernel: run the notebook's first cell, which assigns "
+                             f"{', '.join(STANDARD)}, and then this one")  # fmt: skip
     injected = [name for c in cells if c.startswith(INJECTED) for name in declared(c)]
     problems = [unknown(name, allowed) for name in injected if name not in allowed]
     values: dict[str, Any] = {}
@@ -135,8 +125,8 @@ def check(namespace: dict[str, Any]) -> None:
         except ParameterError as error:
             problems.append(str(error))
     if not namespace["out"] and not _writable(paths.runs() / "out"):
-        moved = "set GANREPRO_RUNS to a folder that is, or give the parameter out"
-        problems.append(f"the runs folder {paths.runs()} cannot be written to; {moved}")
+        problems.append(f"the runs folder {paths.runs()} cannot be written to; set GANREPRO_RUNS to a folder that is, "
+                        "or give the parameter out")  # fmt: skip
     if problems:
         raise ParameterError("; ".join(dict.fromkeys(problems)))
     namespace.update(values)
@@ -144,16 +134,15 @@ def check(namespace: dict[str, Any]) -> None:
 
 def unknown(name: str, allowed: dict[str, Parameter]) -> str:
     """The message for a parameter that a notebook does not have."""
-    close = difflib.get_close_matches(name, allowed, n=1)
-    meant = f" (did you mean {close[0]}?)" if close else ""
+    meant = "".join(f" (did you mean {close}?)" for close in difflib.get_close_matches(name, allowed, n=1))
     return f"there is no parameter {name!r}{meant}; this notebook takes {', '.join(allowed)}"
 
 
 def value_of(parameter: Parameter, value: Any) -> Any:
     """The value in the parameter's own type. Raises ParameterError if type or rule refuse it."""
     value = _typed(parameter, value)
-    if parameter.rule is not None:
-        parameter.rule.refuse(parameter.name, value)
+    if rule := parameter.rule:
+        rule.refuse(parameter.name, value)
     if parameter.name == "device":
         from ganrepro.device import torch_device  # imports torch, which `ganrepro --help` should not
 
@@ -179,10 +168,8 @@ def _typed(parameter: Parameter, value: Any) -> Any:
         return value
     text = expected is bool and found is str
     hint = "; papermill's -p takes True or False, other spellings arrive as text" if text else ""
-    raise ParameterError(
-        f"{parameter.name} = {value!r} is of type {found.__name__}; expected {expected.__name__}, "
-        f"such as {parameter.default!r}{hint}"
-    )
+    raise ParameterError(f"{parameter.name} = {value!r} is of type {found.__name__}; expected {expected.__name__}, "
+                         f"such as {parameter.default!r}{hint}")  # fmt: skip
 
 
 def _writable(file: Path) -> bool:

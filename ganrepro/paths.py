@@ -19,11 +19,9 @@ REPOSITORY: Path | None = _ABOVE if (_ABOVE / "notebooks").is_dir() and (_ABOVE 
 def repository() -> Path:
     """The checkout this package runs from. Raises FileNotFoundError where it was installed without one."""
     if REPOSITORY is None:
-        raise FileNotFoundError(
-            f"ganrepro is installed at {PACKAGE} without its repository, so there are no notebooks/ and no results/: "
-            "clone the repository and install it with `pip install -e .`. Data, training, the Parzen window and "
-            "load_generator work without it"
-        )
+        raise FileNotFoundError(f"ganrepro is installed at {PACKAGE} without its repository, so there are no notebooks"
+                                "/ and no results/: clone the repository and install it with `pip install -e .`. Data, "
+                                "training, the Parzen window and load_generator work without it")  # fmt: skip
     return REPOSITORY
 
 
@@ -48,13 +46,10 @@ def require_writable(folder: Path) -> None:
     """Make the folder if it is missing. Raises OSError, naming it, where nothing can be written there."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=folder):
-            pass
+        tempfile.TemporaryFile(dir=folder).close()
     except OSError as error:
-        raise OSError(
-            f"the folder {folder} cannot be written to ({error.strerror or error}); "
-            "make it writable, or set GANREPRO_RUNS to a folder that is"
-        ) from error
+        raise OSError(f"the folder {folder} cannot be written to ({error.strerror or error}); make it writable, "
+                      "or set GANREPRO_RUNS to a folder that is") from error  # fmt: skip
 
 
 @contextmanager

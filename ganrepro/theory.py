@@ -1,23 +1,21 @@
 """Section 4, exactly: KL, Jensen-Shannon, the optimal D, the criterion C(G), and Algorithm 1 on densities.
 
 Distributions are arrays of any one shape: probabilities that sum to 1 or, with `dx`, the values of a density on an
-even grid of that spacing (in the plane, that cell area). Everything is computed in float64 and nats. The mass may be
-off by rounding, MASS_ERROR, or by what a grid cuts off, GRID_ERROR; it is then divided out. Every function raises
-ValueError, with the argument, what was found and what was expected, for a mass further off, shapes that differ, a
-negative, infinite or missing (NaN) entry, and a spacing that is not above 0.
+even grid of that spacing (in the plane, that cell area). Everything is in float64 and nats. A mass off by rounding,
+MASS_ERROR, or by what a grid cuts off, GRID_ERROR, is divided out. Every function raises ValueError, with what was
+found and expected, for a mass further off, shapes that differ, a negative, infinite or NaN entry, and a spacing <= 0.
 """
 
 import math
+from contextlib import suppress
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import rel_entr, xlog1py, xlogy
 
 Array = NDArray[np.float64]
-
 MASS_ERROR, GRID_ERROR = 1e-6, 1e-4
-TINY = np.nextafter(0.0, 1.0)
-BELOW_ONE = np.nextafter(1.0, 0.0)
+TINY, BELOW_ONE = np.nextafter(0.0, 1.0), np.nextafter(1.0, 0.0)
 
 
 def kl(p: ArrayLike, q: ArrayLike, *, dx: float | None = None) -> float:
@@ -40,11 +38,8 @@ def total_variation(p: ArrayLike, q: ArrayLike, *, dx: float | None = None) -> f
 
 
 def optimal_discriminator(p_data: ArrayLike, p_g: ArrayLike, *, dx: float | None = None) -> Array:
-    """D* = p_data / (p_data + p_g), in the arguments' shape: proposition 1.
-
-    Where both are 0 it is free: no value there changes V, and NaN says that nothing is claimed. Where both are
-    positive it lies strictly between 0 and 1, as D* does, even if the quotient rounds to one of them.
-    """
+    """D* = p_data / (p_data + p_g), in the arguments' shape: proposition 1. NaN where both are 0, as no value there
+    changes V. Where both are positive it lies strictly between 0 and 1, even if the quotient rounds to one of them."""
     (real, made), _ = _distributions(dx, p_data=p_data, p_g=p_g)
     both = real + made
     d = np.divide(real, both, out=np.full(both.shape, np.nan), where=both > 0)
@@ -62,8 +57,7 @@ def value(p_data: ArrayLike, p_g: ArrayLike, d: ArrayLike, *, dx: float | None =
     if answers.shape not in ((), real.shape):
         raise ValueError(f"d has shape {answers.shape}; expected that of p_data, {real.shape}, or one number")
     answers = np.where(real + made > 0, answers, 0.5)
-    wrong = answers[~((answers >= 0) & (answers <= 1))]  # NaN is in no interval
-    if wrong.size:
+    if (wrong := answers[~((answers >= 0) & (answers <= 1))]).size:  # NaN is in no interval
         raise ValueError(f"d holds {wrong[0]}; expected D's outputs, in [0, 1], wherever there is mass")
     return float((xlogy(real, answers) + xlog1py(made, -answers)).sum() * cell)
 
@@ -78,9 +72,8 @@ def descend(p_data: ArrayLike, p_g: ArrayLike, steps: int, rate: float, *, dx: f
 
     A move is p_g <- p_g exp(-rate g) / sum, with g = dC/dp_g = log(1 - D*): a gradient step that stays on the simplex.
     C falls at every move for rate <= 1, and after t of them C + log 4 <= KL(p_data || start) / (rate t), because C's
-    curvature is below that of p log p. Far larger rates overshoot. Where the start is 0, p_g stays 0.
-    Returns the trajectory, (steps + 1, *shape), from the start on. Raises ValueError for steps below 0 and a rate that
-    is not above 0.
+    curvature is below that of p log p. Far larger rates overshoot. Where the start is 0, p_g stays 0. Returns the
+    trajectory from the start on, (steps + 1, *shape). Raises ValueError for steps below 0 and a rate not above 0.
     """
     (real, start), cell = _distributions(dx, p_data=p_data, p_g=p_g)
     if isinstance(steps, bool) or not isinstance(steps, int | np.integer) or steps < 0:
@@ -128,9 +121,7 @@ def _numbers(name: str, given: ArrayLike) -> Array:
 
 
 def _above_zero(name: str, found: float) -> None:
-    try:
-        fine = math.isfinite(found) and found > 0
-    except TypeError:
-        fine = False
-    if not fine:
-        raise ValueError(f"{name} = {found!r}; expected one finite number above 0")
+    with suppress(TypeError):
+        if math.isfinite(found) and found > 0:
+            return
+    raise ValueError(f"{name} = {found!r}; expected one finite number above 0")

@@ -15,32 +15,23 @@ __all__ = [
 ]  # fmt: skip
 
 _LOADERS: dict[str, Callable[[], Dataset]] = {
-    "mnist": mnist.mnist,
-    "fashion-mnist": mnist.fashion_mnist,
-    "tfd": tfd.load,
-    "fer2013": fer2013.load,
-    "att": faces.load,
-    "cifar10": cifar10.load,
-    "digits": digits.load,
+    "mnist": mnist.mnist, "fashion-mnist": mnist.fashion_mnist, "tfd": tfd.load, "fer2013": fer2013.load,
+    "att": faces.load, "cifar10": cifar10.load, "digits": digits.load,
     **{name: partial(toys.load, name) for name in toys.TOYS},
-}
+}  # fmt: skip
 NAMES = tuple(_LOADERS)
 
 
 def load(name: str, *, strict: bool = False) -> Dataset:
     """The data set `name`: one of NAMES, or the path of an .npz with a user's own pictures (see npz.load).
 
-    strict: refuse a stand-in for "tfd"; the other data sets have none.
-    Raises ValueError for an unknown name or a file that is not as described, FileNotFoundError for an .npz
-    that is not there, DatasetUnavailable (a RuntimeError) for other files that cannot be had.
+    strict: refuse a stand-in for "tfd"; the other data sets have none. Raises ValueError for an unknown name or a file
+    that is not as described, FileNotFoundError for an .npz that is not there, DatasetUnavailable for other files.
     """
     name = str(name)  # a pathlib.Path too
-    if name == "tfd":
-        return tfd.load(strict=strict)
     if name in _LOADERS:
-        return _LOADERS[name]()
+        return tfd.load(strict=strict) if name == "tfd" else _LOADERS[name]()
     if name.lower().endswith(".npz"):
         return npz.load(name)
-    close = difflib.get_close_matches(name.lower(), NAMES, n=1, cutoff=0.4)
-    hint = f"; did you mean {close[0]!r}?" if close else ""
+    hint = "".join(f"; did you mean {c!r}?" for c in difflib.get_close_matches(name.lower(), NAMES, n=1, cutoff=0.4))
     raise ValueError(f"unknown data set {name!r}; allowed: {', '.join(NAMES)}, or the path of an .npz{hint}")

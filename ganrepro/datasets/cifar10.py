@@ -32,22 +32,18 @@ def load() -> Dataset:
     """CIFAR-10, 32x32 colour: train is its first four batches, valid the fifth, 40,000 and 10,000; test 10,000.
 
     Read from cifar-10-batches-bin/ or the archive, in the data directory or its folder cifar10; else downloaded.
-    Pixels are in [0, 1]; contrast normalisation is the recipe's (see contrast.py). Labels 0 to 9: airplane,
-    automobile, bird, cat, deer, dog, frog, horse, ship, truck.
+    Pixels in [0, 1]. Labels 0 to 9: airplane, automobile, bird, cat, deer, dog, frog, horse, ship, truck.
     Source: Krizhevsky, "Learning Multiple Layers of Features from Tiny Images", University of Toronto, 2009.
-    Raises ValueError for wrong files in cifar-10-batches-bin/, DatasetUnavailable if neither the data directory nor
-    the download has a good archive.
+    Raises ValueError for wrong files in cifar-10-batches-bin/, DatasetUnavailable without a good archive.
     """
-    present = folder.find("cifar10", *(f"{FOLDER}/{name}" for name in BATCHES))
-    if present is not None:
+    if present := folder.find("cifar10", *(f"{FOLDER}/{name}" for name in BATCHES)):
         batches = [_read(present.with_name(name)) for name in BATCHES]
     else:
         batches = fetch(folder.find("cifar10", ARCHIVE) or folder.data_dir() / "cifar10" / ARCHIVE, URLS, unpack)
     rows = np.concatenate(batches)
-    labels = torch.from_numpy(rows[:, 0].astype(np.int64))
     parts = [slice(4 * PICTURES), slice(4 * PICTURES, 5 * PICTURES), slice(5 * PICTURES, None)]
     return Dataset(name="cifar10", label="CIFAR-10", shape=SHAPE, sha256=dict(BATCHES),
-                   **splits(pixels(rows[:, 1:]), labels, parts))  # fmt: skip
+                   **splits(pixels(rows[:, 1:]), torch.from_numpy(rows[:, 0].astype(np.int64)), parts))  # fmt: skip
 
 
 def unpack(raw: bytes, source: str) -> list[NDArray[np.uint8]]:

@@ -1,7 +1,7 @@
 """The data as a recipe takes them: global contrast normalisation (and the way back to pictures), and conditions."""
 
 from dataclasses import replace
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
@@ -11,7 +11,7 @@ from torch.nn.functional import one_hot
 
 from ganrepro.recipes import Recipe
 
-from .dataset import Dataset
+from .dataset import SPLITS, Dataset
 from .labels import count_classes, known
 
 FAINTEST = 1e-3  # a smaller norm is rounding error: one grey level in one pixel is 4e-3
@@ -21,8 +21,7 @@ Rows = TypeVar("Rows", Tensor, NDArray[np.float32])
 
 
 def prepare(data: Dataset, recipe: Recipe) -> Dataset:
-    """The data as the recipe takes them: contrast-normalised if recipe.contrast is set, with conditions if its task
-    has any.
+    """The data, contrast-normalised if recipe.contrast is set, with conditions if the recipe's task has any.
 
     Conditions default to the one-hot training labels. Data that are already prepared are returned unchanged.
     Raises ValueError for data with another normalisation, and for conditions or labels that do not fit.
@@ -38,14 +37,13 @@ def _normalised(data: Dataset, recipe: Recipe) -> Dataset:
         wanted = "pixels" if norm is None else f"a norm of {norm:g}"
         raise ValueError(f"data set {data.name} is contrast-normalised to a norm of {data.contrast:g}, recipe "
                          f"{recipe.name} takes {wanted}; load the data set afresh")  # fmt: skip
-    train, valid, test = (normalise(x, norm) for x in (data.train, data.valid, data.test))
-    unlabeled = None if data.unlabeled is None else normalise(data.unlabeled, norm)
-    return replace(data, train=train, valid=valid, test=test, unlabeled=unlabeled, contrast=norm, bounded=False)
+    there = {s: x for s in (*SPLITS, "unlabeled") if (x := getattr(data, s)) is not None}
+    rows: dict[str, Any] = {s: normalise(x, norm) for s, x in there.items()}
+    return replace(data, **rows, contrast=norm, bounded=False)
 
 
 def _conditioned(data: Dataset, recipe: Recipe) -> Dataset:
-    columns = recipe.task.columns
-    if not columns:
+    if not (columns := recipe.task.columns):
         return data
     if data.conditions is not None:
         if data.conditions.shape != (len(data.training), columns):
@@ -55,11 +53,10 @@ def _conditioned(data: Dataset, recipe: Recipe) -> Dataset:
     if data.unlabeled is not None:
         raise ValueError(f"data set {data.name} has unlabelled training examples, which recipe {recipe.name} cannot be "
                          "conditioned on; set `conditions`, or choose a recipe without a condition")  # fmt: skip
-    labels = known(data, "train")["train"]
     if (classes := count_classes(data, classes=1)) != columns:  # "attributes" needs more than labels
         raise ValueError(f"data set {data.name} has {classes} classes, recipe {recipe.name} takes {columns} numbers "
                          "as a condition")  # fmt: skip
-    return replace(data, conditions=one_hot(labels, columns).float())
+    return replace(data, conditions=one_hot(known(data, "train")["train"], columns).float())
 
 
 def normalise(x: Tensor, norm: float) -> Tensor:
@@ -75,8 +72,8 @@ def normalise(x: Tensor, norm: float) -> Tensor:
 def pictures(data: Dataset, x: Rows) -> Rows:
     """Rows (..., d) in the data's space as pictures to show, of the same type.
 
-    Contrast normalisation removes brightness and contrast. Every row gets those of an average CIFAR-10 picture, so
-    rows stay comparable. Values may lie outside [0, 1]; the figure clips them.
+    Contrast-normalised rows all get the brightness and contrast of an average CIFAR-10 picture: they stay comparable.
+    Values may lie outside [0, 1]; the figure clips them.
     """
     if data.contrast is None:
         return x

@@ -21,8 +21,7 @@ class Dataset:
     name          safe in a path; the stand-ins of TFD keep their own ("att", "fer2013")
     label         for titles and tables
     shape         (c, h, w) of one example; (1, 1, d) for the toys
-    train, valid, test
-                  (n, d) float32 with d = c*h*w in (c, h, w) order; images in [0, 1], toys unbounded
+    train         (n, d) float32 with d = c*h*w in (c, h, w) order, and so are valid and test
     labels        {"train", "valid", "test"}: (n,) int64, or None
     folds         (train, valid, test) int64 indices into torch.cat([train, valid, test]), or None
     unlabeled     (n, d) float32, disjoint from every fold's valid and test, or None
@@ -61,9 +60,8 @@ class Dataset:
         return self.folds is not None and self.unlabeled is None
 
     def fold(self, k: int) -> Self:
-        """This data set with fold `k` (from 0) as its train, valid, test and labels.
+        """This data set with fold `k` (from 0) as its train, valid, test and labels; `folds` stay valid indices.
 
-        Folds keep their numbers and stay valid indices into the new torch.cat([train, valid, test]).
         Raises ValueError if there are no folds or `k` is not one of them.
         """
         if self.folds is None:
@@ -91,14 +89,13 @@ def pixels(images: NDArray[np.uint8]) -> Tensor:
 def splits(rows: Tensor, labels: Tensor | None, parts: Sequence[Tensor | slice]) -> dict[str, Any]:
     """The fields train, valid, test, labels of a Dataset: `rows` (n, d) and `labels` (n,) by `parts`."""
     named = dict(zip(SPLITS, parts, strict=True))
-    return {**{s: rows[part] for s, part in named.items()},
-            "labels": {s: None if labels is None else labels[part] for s, part in named.items()}}
+    known = {s: None if labels is None else labels[part] for s, part in named.items()}
+    return {s: rows[part] for s, part in named.items()} | {"labels": known}
 
 
 def arrange(rows: Tensor, labels: Tensor | None, folds: list[Fold], k: int) -> dict[str, Any]:
-    """The fields of a Dataset at fold `k`.
+    """The fields of a Dataset at fold `k`, from rows (n, d), labels (n,) or None, and folds of int64 row numbers.
 
-    rows (n, d), labels (n,) or None, folds: int64 row numbers, each fold using every row exactly once.
     Raises ValueError for a fold that leaves a row out or uses one twice.
     """
     every = torch.arange(len(rows))

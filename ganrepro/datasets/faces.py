@@ -12,10 +12,9 @@ SIDE, FOLDS = 48, 5
 def load() -> Dataset:
     """The AT&T faces: 400 pictures of 40 subjects, 48x48 grey, in five folds by subject, at fold 0.
 
-    Block b holds the subjects s (from 0) with s mod 5 = b, eight of them. Fold k tests on block k, validates
-    on block k+1 mod 5 and trains on the other 24 subjects: 240, 80 and 80 pictures. Labels are the subjects.
-    Source: Samaria and Harter, WACV 1994; credit: AT&T Laboratories Cambridge.
-    Raises ValueError if the shipped file is damaged.
+    Block b holds the eight subjects s (from 0) with s mod 5 = b. Fold k tests on block k, validates on block k+1 mod 5
+    and trains on the other 24 subjects: 240, 80 and 80 pictures. Labels are the subjects.
+    Source: Samaria and Harter, WACV 1994; AT&T Laboratories Cambridge. Raises ValueError if the file is damaged.
     """
     content = npz.read(folder.shipped("att/att48.npz", SHA256), "att48.npz", ("images", "subject"))
     subject = torch.tensor(content["subject"], dtype=torch.int64)

@@ -32,17 +32,14 @@ def find() -> Path | None:
 def load() -> Dataset:
     """FER2013 at fold 0: `unlabeled` from the contest's training images, five folds from its two test sets.
 
-    unlabeled  the training images whose pixels equal no image of the other two sets
-    folds      the other two sets without repeated pixels (the first of each is kept), shuffled by
-               numpy.random.RandomState(0).permutation and cut into five near-equal parts; fold k tests on
-               part k, validates on part k+1 mod 5, its train is the rest
-    labels     index into EXPRESSIONS: the contest's from the .csv; from the .npz the expression with most
-               FER+ votes (Barsoum et al. 2016; the first in FER+'s order on a tie or without a vote)
-    Source: Goodfellow et al., arXiv 1307.0414. Raises DatasetUnavailable if the file is not there, ValueError
-    if it is not as described.
+    unlabeled: the training images whose pixels equal no image of the other two sets.
+    folds: the other two sets without repeated pixels (the first of each is kept), shuffled by
+    numpy.random.RandomState(0).permutation and cut into five near-equal parts, which `rotate` makes into folds.
+    labels: index into EXPRESSIONS: the contest's from the .csv; from the .npz the expression with most FER+ votes
+    (Barsoum et al. 2016; the first in FER+'s order on a tie or without a vote).
+    Source: Goodfellow et al., arXiv 1307.0414. Raises DatasetUnavailable without the file, ValueError for a wrong one.
     """
-    path = find()
-    if path is None:
+    if (path := find()) is None:
         raise folder.DatasetUnavailable(
             f"fer2013: found neither fer2013.npz nor fer2013.csv in {folder.data_dir()}. It has no open "
             f"licence, so it is not downloaded: get fer2013.csv from the contest, {CONTEST}, and put it at "
@@ -52,7 +49,6 @@ def load() -> Dataset:
     counts = np.bincount(split, minlength=3).tolist()
     if min(counts) == 0:
         raise ValueError(f"{path}: found {counts} images in train, valid and test, expected some in each")
-
     keys = [image.tobytes() for image in images]
     first = {keys[row]: row for row in np.flatnonzero(split)[::-1]}  # of images that repeat, the first one stays
     held_out = np.sort(list(first.values()))

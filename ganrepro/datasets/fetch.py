@@ -18,8 +18,7 @@ def fetch(target: Path, urls: Sequence[str], unpack: Callable[[bytes, str], T]) 
     """The unpacked content of the file `target`, downloaded from `urls` in turn if it is missing or damaged.
 
     unpack(raw, source) returns the wanted content of the bytes, or raises ValueError if they are not the right ones.
-    A download has a temporary name until it is unpacked; only then is it renamed to `target`. A damaged `target` is
-    left as it is unless a good download replaces it.
+    A download replaces `target`, damaged or not there, only once it is unpacked.
     Raises DatasetUnavailable if no source is good, or if GANREPRO_OFFLINE is set and `target` is not good.
     """
     failures = []

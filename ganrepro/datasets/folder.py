@@ -12,12 +12,11 @@ class DatasetUnavailable(RuntimeError):
 
 def data_dir() -> Path:
     """The data directory: $GANREPRO_DATA, else the user's cache folder as pooch names it."""
-    chosen = os.environ.get("GANREPRO_DATA")
-    if not chosen:
-        import pooch
+    if chosen := os.environ.get("GANREPRO_DATA"):
+        return Path(chosen).expanduser().absolute()
+    import pooch
 
-        chosen = str(pooch.os_cache("ganrepro"))
-    return Path(chosen).expanduser().absolute()
+    return Path(pooch.os_cache("ganrepro")).expanduser().absolute()
 
 
 def find(folder: str, *names: str) -> Path | None:
@@ -27,18 +26,13 @@ def find(folder: str, *names: str) -> Path | None:
 
 
 def shipped(path: str, sha256: str) -> bytes:
-    """The content of files/`path` inside this package, verified.
-
-    Raises ValueError if the checksum differs, FileNotFoundError if the package was installed without its data.
-    """
+    """The content of this package's files/`path`. Raises ValueError if it is damaged, FileNotFoundError if absent."""
     source = files(__package__).joinpath("files", *path.split("/"))
-    raw = source.read_bytes()
-    verify(raw, str(source), sha256, "reinstall the package")
+    verify(raw := source.read_bytes(), str(source), sha256, "reinstall the package")
     return raw
 
 
 def verify(content: bytes, source: str, sha256: str, remedy: str) -> None:
     """Raise ValueError, naming `source` and `remedy`, unless `content` has the hex digest `sha256`."""
-    found = hashlib.sha256(content).hexdigest()
-    if found != sha256:
+    if (found := hashlib.sha256(content).hexdigest()) != sha256:
         raise ValueError(f"{source}: found {len(content)} bytes with SHA-256 {found}, expected {sha256}; {remedy}")

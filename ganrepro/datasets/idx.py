@@ -27,15 +27,14 @@ def parse(payload: bytes, source: str, axes: int) -> NDArray[np.uint8]:
     Layout: 0, 0, type code, number of axes; each axis as a big-endian uint32; the values, last axis fastest.
     Raises ValueError naming `source` for another magic number, or more or fewer bytes than the header says.
     """
-    magic, start = bytes((0, 0, UNSIGNED_BYTE, axes)), 4 + 4 * axes
-    if payload[:4] != magic:
+    start = 4 + 4 * axes
+    if payload[:4] != (magic := bytes((0, 0, UNSIGNED_BYTE, axes))):
         raise ValueError(f"{source}: found magic number 0x{payload[:4].hex() or '(no bytes)'}, "
                          f"expected 0x{magic.hex()} (idx, unsigned bytes, {axes} axes)")  # fmt: skip
     if len(payload) < start:
         raise ValueError(f"{source}: found {len(payload)} bytes, a header has {start}; get the file again")
     shape = tuple(np.frombuffer(payload, ">u4", axes, offset=4).tolist())
-    expected = start + math.prod(shape)
-    if len(payload) != expected:
+    if len(payload) != (expected := start + math.prod(shape)):
         raise ValueError(f"{source}: found {len(payload)} bytes, expected {expected} for the shape {shape} "
                          "in its header; get the file again")  # fmt: skip
     return np.frombuffer(payload, np.uint8, offset=start).reshape(shape)

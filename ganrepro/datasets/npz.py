@@ -24,10 +24,9 @@ Array = NDArray[Any]
 def load(name: str) -> Dataset:
     """A user's pictures: the path of an .npz with `images` (N, h, w[, c]) uint8, c 1 or 3, N at least 10.
 
-    Optional: `labels` (N,) integers; `split` (N,) with 0, 1, 2 for train, valid, test. Without `split`, the
-    permutation numpy.random.RandomState(0).permutation(N) is cut 80/10/10. Other keys are ignored.
-    Dataset.name is the file's stem and the first 8 hex digits of its SHA-256.
-    Raises FileNotFoundError, or ValueError naming the wrong part of the file.
+    Optional: `labels` (N,) integers; `split` (N,) with 0, 1, 2 for train, valid, test. Without `split`,
+    numpy.random.RandomState(0).permutation(N) is cut 80/10/10. Dataset.name is the file's stem and the first 8 hex
+    digits of its SHA-256. Raises FileNotFoundError, or ValueError naming the wrong part of the file.
     """
     path = Path(name).expanduser().resolve()
     if not path.is_file():
@@ -39,8 +38,7 @@ def load(name: str) -> Dataset:
     if "labels" in content:
         expect(content["labels"], f"{path}: labels", "integers", (len(images),))
         labels = torch.from_numpy(content["labels"].astype(np.int64))
-    digest = hashlib.sha256(raw).hexdigest()
-    stem = slug(path.stem[:60], keep="._-") or "images"
+    digest, stem = hashlib.sha256(raw).hexdigest(), slug(path.stem[:60], keep="._-") or "images"
     n_channels = images.shape[3] if images.ndim == 4 else 1
     return Dataset(name=f"{stem}-{digest[:8]}", label=path.stem, shape=(n_channels, *images.shape[1:3]),
                    sha256={path.name: digest},
@@ -50,8 +48,8 @@ def load(name: str) -> Dataset:
 def read(raw: bytes, source: str, keys: Sequence[str], optional: Sequence[str] = ()) -> dict[str, Array]:
     """The arrays `keys`, and those of `optional` that are there, of the .npz file with content `raw`.
 
-    Nothing is unpickled. Raises ValueError, naming `source`, if `raw` is no .npz, a key is missing, or an entry is
-    damaged, an array of objects, or no array.
+    Raises ValueError, naming `source`, if `raw` is no .npz, a key is missing, or an entry is damaged, an array of
+    objects (nothing is unpickled), or no array.
     """
     if not zipfile.is_zipfile(io.BytesIO(raw)):
         raise ValueError(f"{source}: found {len(raw)} bytes that are not a whole zip file, expected an .npz "
@@ -63,13 +61,11 @@ def read(raw: bytes, source: str, keys: Sequence[str], optional: Sequence[str] =
     except Exception as error:  # numpy and zipfile raise many types on a damaged file
         raise ValueError(f"{source}: an entry cannot be read ({error}); expected plain numeric arrays, "
                          "no objects, as numpy.savez writes them") from error  # fmt: skip
-    for key in keys:
-        if key not in content:
-            raise ValueError(f"{source}: no key {key!r}; found {', '.join(map(repr, found)) or 'none'}, "
-                             f"expected {', '.join(map(repr, keys))}")  # fmt: skip
-    for key, array in content.items():
-        if not isinstance(array, np.ndarray):
-            raise ValueError(f"{source}: {key} is no .npy array; write the file with numpy.savez")
+    if missing := [key for key in keys if key not in content]:
+        raise ValueError(f"{source}: no key {missing[0]!r}; found {', '.join(map(repr, found)) or 'none'}, "
+                         f"expected {', '.join(map(repr, keys))}")  # fmt: skip
+    if other := [key for key, array in content.items() if not isinstance(array, np.ndarray)]:
+        raise ValueError(f"{source}: {other[0]} is no .npy array; write the file with numpy.savez")
     return content
 
 

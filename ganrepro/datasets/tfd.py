@@ -12,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 
 from . import faces, fer2013, folder
-from .arrays import SPLIT_CODES, expect
+from .arrays import SPLIT_CODES, Codes, expect
 from .dataset import Dataset, arrange, pixels
 
 FILE = "TFD_48x48.mat"
@@ -20,7 +20,7 @@ SIDE, FOLDS = 48, 5
 FOLD_CODES = {0: "unlabelled"} | {code + 1: split for code, split in SPLIT_CODES.items()}
 EXPRESSION_CODES = {-1: "unlabelled"} | dict(enumerate(fer2013.EXPRESSIONS, 1))
 # each array's kind, its shape behind N, and its values
-EXPECTED: dict[str, tuple[str, tuple[int, ...], dict[int, str] | None]] = {
+EXPECTED: dict[str, tuple[str, tuple[int, ...], Codes | None]] = {
     "images": ("uint8", (SIDE, SIDE), None),
     "folds": ("real numbers", (FOLDS,), FOLD_CODES),  # MATLAB saves integers as doubles
     "labs_ex": ("real numbers", (1,), EXPRESSION_CODES),
@@ -34,11 +34,10 @@ def load(*, strict: bool = False) -> Dataset:
     """TFD from TFD_48x48.mat, else FER2013, else the AT&T faces; a stand-in warns and says so in its label.
 
     TFD itself comes at fold 0 of its five; `unlabeled` are the images with code 0; labels are labs_ex - 1.
-    Source: Susskind, Anderson, Hinton, UTML TR 2010-001. Raises DatasetUnavailable if `strict` and the .mat
-    is not there, ValueError if it is there and not as described.
+    Source: Susskind, Anderson, Hinton, UTML TR 2010-001.
+    Raises DatasetUnavailable if `strict` and there is no .mat, ValueError if it is not as described.
     """
-    path = folder.find("tfd", FILE)
-    if path is not None:
+    if path := folder.find("tfd", FILE):
         return from_mat(path)
     where = ("The owners of the Toronto Face Database (J. Susskind, A. Anderson, G. Hinton; technical report "
              "UTML TR 2010-001, University of Toronto) give it on request. Put the file at "
@@ -55,9 +54,8 @@ def load(*, strict: bool = False) -> Dataset:
 def from_mat(path: Path) -> Dataset:
     """TFD from its MATLAB file: images (N, 48, 48) uint8, folds (N, 5), labs_ex and labs_id (N, 1).
 
-    folds: 0 unlabelled, 1 train, 2 valid, 3 test; an image is unlabelled in all five or in none.
-    labs_ex: 1 to 7 (anger, disgust, fear, happiness, sadness, surprise, neutral), -1 where unlabelled.
-    Raises ValueError naming the wrong part of the file; ImportError for a MATLAB 7.3 file where h5py is missing.
+    folds: 0 unlabelled (in all five or in none), 1 train, 2 valid, 3 test. labs_ex: 1 to 7 as fer2013.EXPRESSIONS, -1
+    where unlabelled. Raises ValueError naming the wrong part, ImportError for a MATLAB 7.3 file without h5py.
     """
     raw = path.read_bytes()
     sha256 = {path.name: hashlib.sha256(raw).hexdigest()}
@@ -76,20 +74,17 @@ def from_mat(path: Path) -> Dataset:
 def _check(content: Arrays, path: Path) -> None:
     for key, (kind, shape, codes) in EXPECTED.items():
         expect(content[key], f"{path}: {key}", kind, (len(content["images"]), *shape), codes)
-    folds, expressions, people = content["folds"], content["labs_ex"][:, 0], content["labs_id"]
+    folds, people = content["folds"], content["labs_id"]
     if not np.array_equal(people, np.rint(people)):
         raise ValueError(f"{path}: labs_id ({people.dtype}) has values that are not integers")
     unlabelled = folds == 0
-    mixed = np.flatnonzero(unlabelled.any(1) != unlabelled.all(1))
-    if len(mixed):  # such an image would be trained on and tested on
+    if len(mixed := np.flatnonzero(unlabelled.any(1) != unlabelled.all(1))):  # it would be trained on and tested on
         raise ValueError(f"{path}: folds has {len(mixed)} rows that are 0 (unlabelled) in some columns only, "
                          f"the first is row {mixed[0]}; expected 0 in all five or in none")  # fmt: skip
-    bad = np.flatnonzero(~unlabelled[:, 0] & (expressions < 1))
-    if len(bad):
+    if len(bad := np.flatnonzero(~unlabelled[:, 0] & (content["labs_ex"][:, 0] < 1))):
         raise ValueError(f"{path}: labs_ex is -1 in row {bad[0]}, labelled in folds; expected 1 to 7")
     for k, column in enumerate(folds.T):
-        counts = [int(np.sum(column == code)) for code in FOLD_CODES]
-        if min(counts) == 0:
+        if min(counts := [int(np.sum(column == code)) for code in FOLD_CODES]) == 0:
             raise ValueError(f"{path}: fold {k} has {counts} images of codes 0 to 3, expected some of each")
 
 

@@ -30,8 +30,7 @@ TOYS = {
 def load(name: str) -> Dataset:
     """10,000, 2,000 and 2,000 draws of TOYS[name] under numpy.random.RandomState(0); labels are the modes.
 
-    gaussian1d: N(4, 0.5²). ring: radius 2, sigma 0.02, mode 0 at (2, 0), counter-clockwise. grid: x and y in
-    -4, -2, 0, 2, 4, sigma 0.05. Not bounded to [0, 1]; shape is (1, 1, 1) or (1, 1, 2).
+    ring: radius 2, mode 0 at (2, 0), counter-clockwise. grid: x and y in -4, -2, 0, 2, 4. Both have shape (1, 1, 2).
     """
     toy, random = TOYS[name], np.random.RandomState(0)
     n, dim = 14_000, toy.centres.shape[1]

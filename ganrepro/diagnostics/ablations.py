@@ -5,12 +5,13 @@ from collections.abc import Iterator, Sequence
 
 import pandas as pd
 
-from ganrepro import datasets, parzen, paths, training
+from ganrepro import parzen, paths, training
+from ganrepro.datasets import Dataset
 from ganrepro.recipes import Layer, Recipe
 from ganrepro.records import StoredTable
 
-COLUMNS = ["arm", "seed", "epochs", "products", "sigma", "valid", "mean", "se_examples",
-           "best", "best_epoch", "d_real"]  # fmt: skip
+Tables = tuple[pd.DataFrame, pd.DataFrame]
+COLUMNS = ["arm", "seed", "epochs", "products", "sigma", "valid", "mean", "se_examples", "best", "best_epoch", "d_real"]
 KEY = ["arm", "seed", "products"]  # one training
 SCORES, CURVES = StoredTable("ablations", "scores"), StoredTable("ablations", "curves")
 VALIDATE = 2  # epochs between validation scores
@@ -41,16 +42,14 @@ def arms(recipe: Recipe) -> dict[str, Recipe]:
 
 
 def run(
-    recipe: Recipe, data: datasets.Dataset, epochs: int, seeds: Sequence[int], device: str = "auto",
-    only: Sequence[str] = (),
-) -> Iterator[pd.DataFrame]:  # fmt: skip
-    """Train the arms that are missing, seed after seed; after each training, yield the table of all so far.
+    recipe: Recipe, data: Dataset, epochs: int, seeds: Sequence[int], device: str = "auto", only: Sequence[str] = ()
+) -> Iterator[pd.DataFrame]:
+    """Train the arms that are missing, seed after seed, from their checkpoints on; after each, yield the table so far.
 
-    Trainings go on from their checkpoints. The table is SCORES, a row a training: `valid` and `mean` are the
-    log-likelihoods of validation and test data in nats after the last epoch, sigma chosen on the first; `best` is the
-    highest of the validation scores taken every VALIDATE epochs; `d_real` is D's mean output on data in the last epoch,
-    near 1 if D separates data from samples and G learns no more. CURVES has all validation scores.
-    Raises ValueError for an arm in `only` that is not one of `arms`.
+    The table is SCORES, a row a training: `valid` and `mean` are the log-likelihoods of validation and test data after
+    the last epoch, in nats, sigma chosen on the first; `best` is the highest of the validation scores, one every
+    VALIDATE epochs, that are in CURVES; `d_real` is D's mean output on data in the last epoch, near 1 if D separates
+    data from samples and G learns no more. Raises ValueError for an arm in `only` that is not one of `arms`.
     """
     known = arms(recipe)
     if unknown := [name for name in only if name not in known]:
@@ -70,14 +69,11 @@ def _store(stored: StoredTable, rows: pd.DataFrame) -> None:
     """Put rows into a table, in place of those of the same training."""
     if stored.file.is_file():
         earlier = pd.read_csv(stored.file)
-        replaced = earlier.set_index(KEY).index.isin(rows.set_index(KEY).index)
-        rows = pd.concat([earlier[~replaced], rows])
+        rows = pd.concat([earlier[~earlier.set_index(KEY).index.isin(rows.set_index(KEY).index)], rows])
     stored.write(rows, digits=8)
 
 
-def train_arm(
-    name: str, recipe: Recipe, data: datasets.Dataset, epochs: int, seed: int, device: str
-) -> tuple[pd.DataFrame, pd.DataFrame]:  # fmt: skip
+def train_arm(name: str, recipe: Recipe, data: Dataset, epochs: int, seed: int, device: str) -> Tables:
     """One training: its row of SCORES, and its validation scores by epoch."""
     products = recipe.products or "float32"
     key = {"arm": name, "seed": seed, "products": products}
@@ -100,37 +96,29 @@ def table() -> pd.DataFrame:
     return pd.read_csv(SCORES.file) if SCORES.file.is_file() else pd.DataFrame(columns=COLUMNS)
 
 
-def committed() -> tuple[pd.DataFrame, pd.DataFrame]:
+def committed() -> Tables:
     """The committed trainings, a row each, and their validation scores by epoch; empty if there are none."""
-    scores, curves = SCORES.committed(), CURVES.committed()
-    empty = pd.DataFrame(columns=COLUMNS)
+    scores, curves, empty = SCORES.committed(), CURVES.committed(), pd.DataFrame(columns=COLUMNS)
     return empty if scores is None else scores, empty if curves is None else curves
 
 
 def readable(found: pd.DataFrame) -> pd.DataFrame:
     """`summary` as text for people."""
-
     def text(column: str, form: str = "{:.1f}") -> pd.Series:
         return found[column].map(form.format, na_action="ignore").astype(object).fillna("")
 
     return pd.DataFrame({
-        "arm": found.arm,
-        "validation": text("valid"),
-        "less the recipe's": text("valid, less the recipe's", "{:+.1f}"),
-        "best epoch's": text("best"),
+        "arm": found.arm, "validation": text("valid"),
+        "less the recipe's": text("valid, less the recipe's", "{:+.1f}"), "best epoch's": text("best"),
         "test": text("test") + text("se_seeds", " ± {:.1f} (seeds)"),
         "D(x) > .99": text("D separates", "{}") + text("seeds", " of {}"),
-        "epochs": text("epochs", "{}"),
-        "products": found["products"],
+        "epochs": text("epochs", "{}"), "products": found["products"],
     })  # fmt: skip
 
 
 def summary(trained: pd.DataFrame) -> pd.DataFrame:
-    """An arm a row: means over seeds, the error over seeds, and the difference from the recipe on the same seeds.
-
-    "D separates" counts the seeds whose D ended above SEPARATES on data. Only trainings of equal length and
-    equal products are averaged or compared.
-    """
+    """An arm a row: means over seeds, the error over seeds, and the difference from the recipe on the same seeds, of
+    trainings of equal length and products. "D separates" counts the seeds whose D ended above SEPARATES on data."""
     equal = ["products", "epochs"]
     base = trained[trained.arm == RECIPE].set_index([*equal, "seed"])["valid"].rename("base")
     less = trained.valid - trained.join(base, on=[*equal, "seed"]).base

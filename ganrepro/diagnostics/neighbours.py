@@ -19,11 +19,8 @@ class Neighbours:
 
 
 def nearest(queries: Tensor, candidates: Tensor, device: torch.device | str | None = None) -> Neighbours:
-    """The nearest of candidates (m, d) to each of queries (n, d), in squared L2 over pixels: Figure 2's last column.
-
-    Blocks of a float32 matrix product find it; its distance is then taken in float64. Raises ValueError for shapes
-    that do not agree or are empty.
-    """
+    """The nearest of candidates (m, d) to each of queries (n, d), in squared L2 over pixels: Figure 2's last column. It
+    is found in float32, its distance taken in float64. Raises ValueError for shapes that do not agree or are empty."""
     if queries.ndim != 2 or candidates.ndim != 2 or queries.shape[1] != candidates.shape[1]:
         raise ValueError(f"expected shapes (n, d) and (m, d), got {tuple(queries.shape)} and {tuple(candidates.shape)}")
     if not len(queries) or not len(candidates):

@@ -1,9 +1,8 @@
 """Section 7, extension 2, learned approximate inference: a network trained after G that predicts z from x.
 
-Pairs (G(z), z) with z ~ p_z are free and endless, so this is plain regression, and scikit-learn does it. Its optimum is
-E[z | x] under the model, the mean of p(z | x), which G alone does not give. `layer` says what is predicted: 0 is z
-itself, k > 0 the activations of G's k-th layer, from which the rest of G makes the picture. Source: P, section 7; the
-authors' code began an inferer of z or of a layer of G.
+Pairs (G(z), z) with z ~ p_z are free, so this is plain regression, by scikit-learn. Its optimum is E[z | x] under the
+model, the mean of p(z | x), which G alone does not give. `layer` says what is predicted: 0 is z itself, k > 0 the
+activations of G's k-th layer, from which the rest of G makes the picture. The authors' code began such an inferer.
 """
 
 import math
@@ -64,15 +63,12 @@ def onward(generator: Generator, h: Tensor, layer: int) -> Tensor:
 
 @dataclass(frozen=True)
 class Inferer:
-    """A regression from x to z, or to the activations of one of G's layers.
-
-    model: a fitted scikit-learn regressor of the targets, less their mean (width,) and divided by one `spread`.
-    """
+    """A regression from x to z, or to the activations of one of G's layers."""
 
     generator: Generator
     layer: int
-    model: Ridge | MLPRegressor
-    mean: Tensor
+    model: Ridge | MLPRegressor  # fitted to the targets, less their mean and divided by one spread
+    mean: Tensor  # (width,)
     spread: float
 
     def predict(self, x: Tensor) -> Tensor:
@@ -94,9 +90,8 @@ def fit_network(
 ) -> Inferer:  # fmt: skip
     """A ReLU network, trained by Adam on the squared error, `passes` times over the pairs x (n, d), z (n, z_dim).
 
-    hidden: the widths of its hidden layers; seed: of its initial weights and of the order of the pairs. Raises
-    ValueError for fewer than 200 pairs (one step's), shapes that do not agree, an unknown layer, passes or widths
-    below 1, and no width.
+    hidden: the widths of its layers; seed: of its initial weights and the order of the pairs. Raises ValueError for
+    fewer than 200 pairs, shapes that do not agree, an unknown layer, passes or widths below 1, and no width.
     """
     _check_int("passes", passes, 1)
     if not hidden or any(type(width) is not int or width < 1 for width in hidden):
@@ -126,8 +121,7 @@ def _standardised(generator: Generator, x: Tensor, z: Tensor, layer: int) -> tup
 
 
 def relative_error(predicted: Tensor, target: Tensor) -> float:
-    """The squared error of (n, width) predictions, over that of always predicting the targets' mean: 0 is exact, 1 as
-    good as knowing nothing."""
+    """The squared error of predictions (n, width), over that of the targets' mean: 0 is exact, 1 is knowing nothing."""
     return 1 - float(r2_score(target.numpy(), predicted.numpy(), multioutput="variance_weighted"))
 
 
@@ -144,8 +138,7 @@ def optimise(generator: Generator, x: Tensor, z: Tensor, steps: int = 60, rate: 
     """
     _check_int("steps", steps, 0)
     _check_shapes(generator, x, z)
-    where = _device(generator)
-    edge = math.sqrt(3) if generator.recipe.noise == "uniform" else math.inf
+    where, edge = _device(generator), math.sqrt(3) if generator.recipe.noise == "uniform" else math.inf
     x, found = x.to(where), z.to(where).clamp(-edge, edge).requires_grad_()
     adam, errors = torch.optim.Adam([found], lr=rate), []
     for step in range(steps + 1):
@@ -160,13 +153,10 @@ def optimise(generator: Generator, x: Tensor, z: Tensor, steps: int = 60, rate: 
 
 @dataclass(frozen=True)
 class Directions:
-    """How strongly G(z) changes along each direction of z, strongest first; float64.
+    """How strongly G(z) changes along each direction of z, strongest first; float64."""
 
-    gain (n, z_dim): singular values of the Jacobian dG/dz at each z; basis (n, z_dim, z_dim): the directions, in rows.
-    """
-
-    gain: Tensor
-    basis: Tensor
+    gain: Tensor  # (n, z_dim): singular values of the Jacobian dG/dz at each z
+    basis: Tensor  # (n, z_dim, z_dim): the directions, in rows
 
     def squared_error(self, predicted: Tensor, z: Tensor) -> Tensor:
         """(n, z_dim): the squared error of predictions (n, z_dim) along each direction of its z (n, z_dim)."""

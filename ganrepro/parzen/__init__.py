@@ -2,16 +2,7 @@
 
 from . import controls
 from .protocol import Score, over_folds, score, standard_error, validation_examples
-from .window import (
-    DEFAULT_GRID,
-    FINE_GRID,
-    ParzenResult,
-    SigmaChoice,
-    choose_sigma,
-    evaluate,
-    highest,
-    log_likelihood,
-)
+from .window import DEFAULT_GRID, FINE_GRID, ParzenResult, SigmaChoice, choose_sigma, evaluate, highest, log_likelihood
 
 __all__ = [
     "DEFAULT_GRID", "FINE_GRID", "ParzenResult", "Score", "SigmaChoice", "choose_sigma", "controls", "evaluate",

@@ -15,9 +15,8 @@ LOWEST = -115.0  # 2^-115 adds nothing to a sum that holds 1, and stays clear of
 class KernelSums:
     """log sum_j exp(-|x_i - s_j|^2 / 2 sigma^2) over all samples added so far, for data (n, d) and several sigmas.
 
-    Squared distances are |x|^2 + |s|^2 - 2 x.s in float64, of vectors less `center` (d,), because shorter vectors lose
-    less to cancellation. Each x has a running reference, its smallest |s|^2 - 2 x.s so far: kernels are float32
-    relative to it, sums float64.
+    Squared distances are |x|^2 + |s|^2 - 2 x.s in float64, of vectors less `center` (d,): shorter ones lose less to
+    cancellation. Kernels are float32, relative to each x's smallest |s|^2 - 2 x.s so far; sums are float64.
     """
 
     def __init__(self, data: Tensor, center: Tensor, sigmas: NDArray[np.float64]) -> None:
@@ -37,8 +36,7 @@ class KernelSums:
         norms = s.square().sum(1)
         product = torch.empty(ROWS * COLUMNS, dtype=torch.float64, device=s.device)
         kernels = torch.empty(ROWS * COLUMNS, dtype=torch.float32, device=s.device)
-        for start in range(0, len(self.data), ROWS):
-            rows = slice(start, start + ROWS)
+        for rows in (slice(start, start + ROWS) for start in range(0, len(self.data), ROWS)):
             x, nearest, sums = self.data[rows].double() - self.center, self.nearest[rows], self.sums[:, rows]
             for columns, of_columns in zip(s.split(COLUMNS), norms.split(COLUMNS), strict=True):
                 size, shape = len(x) * len(columns), (len(x), len(columns))

@@ -11,47 +11,43 @@ from torch import Tensor
 from ganrepro.datasets import Dataset
 
 from . import window
+from .window import Array
 
 
 @dataclass(frozen=True)
 class Score:
     """Log-likelihoods in nats of every test example, and the widths chosen for them.
 
-    ll (n,) float64, fold after fold; fold (n,) int64, the number of each one's fold (0 where there are none);
-    sigma (folds,) float64; at_edge: whether any sigma stands at its grid's edge; valid (folds,): the mean
-    log-likelihood on validation data that chose it.
+    ll (n,), fold after fold; fold (n,), the number of each one's fold (0 where there are none); sigma (folds,);
+    valid (folds,): the mean log-likelihood on validation data that chose it; at_edge: whether any sigma stands at its
+    grid's edge.
     """
 
-    ll: NDArray[np.float64]
+    ll: Array
     fold: NDArray[np.int64]
-    sigma: NDArray[np.float64]
-    valid: NDArray[np.float64]
+    sigma: Array
+    valid: Array
     at_edge: bool
 
     @property
-    def fold_means(self) -> NDArray[np.float64]:
+    def fold_means(self) -> Array:
         """(folds,) mean log-likelihood of each fold's test examples."""
         return np.array([self.ll[self.fold == k].mean() for k in np.unique(self.fold)])
 
     def summary(self) -> dict[str, Any]:
-        """Plain values for record.json: mean over folds, and its standard error over examples and over folds.
+        """Plain values for record.json: the mean over folds, and two standard errors.
 
-        se_examples is std / sqrt(n), as the paper's MNIST error; se_folds, as its TFD error, is the folds'
-        std (n - 1) / sqrt(folds), None for a single fold.
+        se_examples is std / sqrt(n), as the paper's MNIST error; se_folds is that of the folds, as its TFD error.
         """
         means = self.fold_means
         return {
-            "sigma": self.sigma.tolist(),
-            "mean": float(means.mean()),
-            "se_examples": float(self.ll.std() / np.sqrt(len(self.ll))),
-            "se_folds": standard_error(means),
-            "fold_means": means.tolist(),
-            "valid_ll": self.valid.tolist(),
-            "at_edge": self.at_edge,
-        }
+            "sigma": self.sigma.tolist(), "mean": float(means.mean()),
+            "se_examples": float(self.ll.std() / np.sqrt(len(self.ll))), "se_folds": standard_error(means),
+            "fold_means": means.tolist(), "valid_ll": self.valid.tolist(), "at_edge": self.at_edge,
+        }  # fmt: skip
 
 
-def standard_error(values: NDArray[np.float64] | list[float]) -> float | None:
+def standard_error(values: Array | list[float]) -> float | None:
     """std (n - 1) / sqrt(n) of a few values, over folds or seeds; None for fewer than two."""
     return float(np.std(values, ddof=1) / np.sqrt(len(values))) if len(values) > 1 else None
 
@@ -62,9 +58,8 @@ def validation_examples(data: Dataset) -> Tensor:
 
 
 def score(
-    samples: NDArray[np.float32] | Tensor, data: Dataset, device: torch.device | str | None = None,
-    sigmas: NDArray[np.float64] = window.DEFAULT_GRID,
-) -> Score:  # fmt: skip
+    samples: window.Rows, data: Dataset, device: window.Device = None, sigmas: Array = window.DEFAULT_GRID
+) -> Score:
     """Score samples (m, d) on a data set: once for every fold that the one model serves, else on its own split."""
     if data.folds is None or data.model_per_fold:
         choice = window.choose_sigma(samples, validation_examples(data), sigmas, device=device)
@@ -75,23 +70,14 @@ def score(
     needed = torch.cat([torch.cat([valid, test]) for _, valid, test in data.folds]).unique()
     every = np.full((len(sigmas), len(rows)), np.nan)
     every[:, needed] = np.atleast_2d(window.log_likelihood(samples, rows[needed], sigmas, device=device))
-    choices = [window.highest(np.asarray(sigmas), every[:, valid].mean(1)) for _, valid, _ in data.folds]
+    choices = [window.highest(sigmas, every[:, valid].mean(1)) for _, valid, _ in data.folds]
     lls = [every[c.mean_ll.argmax(), test] for c, (_, _, test) in zip(choices, data.folds, strict=True)]
-    return Score(
-        ll=np.concatenate(lls),
-        fold=np.repeat(np.arange(len(lls)), [len(ll) for ll in lls]),
-        sigma=np.array([c.sigma for c in choices]),
-        valid=np.array([c.mean_ll.max() for c in choices]),
-        at_edge=any(c.at_edge for c in choices),
-    )
+    sigma, valid = np.array([c.sigma for c in choices]), np.array([c.mean_ll.max() for c in choices])
+    fold = np.repeat(np.arange(len(lls)), [len(ll) for ll in lls])
+    return Score(np.concatenate(lls), fold, sigma, valid, any(c.at_edge for c in choices))
 
 
 def over_folds(parts: list[Score]) -> Score:
     """One score of several, each of one fold with a model of its own."""
-    return Score(
-        ll=np.concatenate([p.ll for p in parts]),
-        fold=np.concatenate([p.fold for p in parts]),
-        sigma=np.concatenate([p.sigma for p in parts]),
-        valid=np.concatenate([p.valid for p in parts]),
-        at_edge=any(p.at_edge for p in parts),
-    )
+    joined = {name: np.concatenate([getattr(p, name) for p in parts]) for name in ("ll", "fold", "sigma", "valid")}
+    return Score(**joined, at_edge=any(p.at_edge for p in parts))

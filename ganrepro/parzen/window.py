@@ -1,8 +1,7 @@
 """The Parzen window estimator of section 5: the log-likelihood of data under a Gaussian kernel density on samples.
 
 LL(x) = log (1/m) sum_j exp(-|x - s_j|^2 / 2 sigma^2) - d log(sigma sqrt(2 pi)), in nats.
-One pass over the distances serves every sigma (`kernel_sums`). Memory is bounded whatever the sizes. Samples may be a
-stream of blocks, of which one sum for each sigma and example is kept.
+One pass over the distances serves every sigma (`kernel_sums`). Memory is bounded whatever the sizes.
 """
 
 import warnings
@@ -19,11 +18,15 @@ from ganrepro import progress
 
 from .kernel_sums import ROWS, KernelSums
 
-DEFAULT_GRID: NDArray[np.float64] = np.logspace(-1, 0, 10)  # the authors' grid: parzen_ll.py
-FINE_GRID: NDArray[np.float64] = np.arange(0.10, 0.3001, 0.005)
-SLAB = 8192  # samples held in float64 at a time
+Array = NDArray[np.float64]
+Rows = ArrayLike | Tensor
+Stream = Iterable[Rows]  # blocks (any number, d) of samples
+Sigmas = Sequence[float] | Array
+Device = str | torch.device | None
 
-Stream = Iterable["ArrayLike | Tensor"]  # blocks (any number, d) of samples
+DEFAULT_GRID: Array = np.logspace(-1, 0, 10)  # the authors' grid: parzen_ll.py
+FINE_GRID: Array = np.arange(0.10, 0.3001, 0.005)
+SLAB = 8192  # samples held in float64 at a time
 
 
 @dataclass(frozen=True)
@@ -31,8 +34,8 @@ class SigmaChoice:
     """The width with the highest mean log-likelihood on validation data, and the whole curve behind it."""
 
     sigma: float
-    sigmas: NDArray[np.float64]
-    mean_ll: NDArray[np.float64]
+    sigmas: Array
+    mean_ll: Array
     at_edge: bool
 
 
@@ -43,22 +46,17 @@ class ParzenResult:
     sigma: float
     mean: float
     se: float
-    ll: NDArray[np.float64]
+    ll: Array
     at_edge: bool
 
 
-def log_likelihood(
-    samples: ArrayLike | Tensor | Stream, data: ArrayLike | Tensor,
-    sigma: float | Sequence[float] | NDArray[np.float64],
-    *, device: str | torch.device | None = None,
-) -> NDArray[np.float64]:  # fmt: skip
+def log_likelihood(samples: Rows | Stream, data: Rows, sigma: float | Sigmas, *, device: Device = None) -> Array:
     """Log-likelihood of each row of data (n, d) under a Parzen window on samples (m, d), in nats.
 
     numpy or torch, float32 or float64; samples may also be an iterable of such blocks (a generator, a list), or an
     np.memmap, and are then never in memory as a whole. Returns float64 (n,) for one sigma, (len(sigma), n) for
     several, within 1e-3 nats for sigma >= 0.03 and data in [0, 1]. Runs on `device`, by default where the samples are.
-    Raises ValueError for a wrong shape, an empty or non-finite array, or a sigma that is not above 0.
-    Source: section 5; `parzen_ll.py` in the authors' code.
+    Raises ValueError for a wrong shape, an empty or non-finite array, or a sigma not above 0. Source: `parzen_ll.py`.
     """
     slabs, total = _slabs(samples)
     x, sigmas = _matrix("data", data), np.atleast_1d(np.asarray(sigma, dtype=np.float64))
@@ -83,9 +81,8 @@ def log_likelihood(
 
 
 def choose_sigma(
-    samples: ArrayLike | Tensor | Stream, valid: ArrayLike | Tensor,
-    sigmas: Sequence[float] | NDArray[np.float64] = DEFAULT_GRID, *, device: str | torch.device | None = None,
-) -> SigmaChoice:  # fmt: skip
+    samples: Rows | Stream, valid: Rows, sigmas: Sigmas = DEFAULT_GRID, *, device: Device = None
+) -> SigmaChoice:
     """The sigma of the grid with the highest mean log-likelihood on validation data (n, d).
 
     Warns where it stands at the grid's edge, since the best may lie beyond. Raises as `log_likelihood` does.
@@ -94,19 +91,17 @@ def choose_sigma(
     return highest(grid, np.atleast_2d(log_likelihood(samples, valid, grid, device=device)).mean(1))
 
 
-def highest(grid: NDArray[np.float64], mean_ll: NDArray[np.float64]) -> SigmaChoice:
+def highest(grid: Array, mean_ll: Array) -> SigmaChoice:
     """The sigma of the grid whose mean log-likelihood is the highest. Warns where it stands at the grid's edge."""
     best = int(mean_ll.argmax())
-    at_edge = grid.size > 1 and best in (0, grid.size - 1)
-    if at_edge:
+    if at_edge := grid.size > 1 and best in (0, grid.size - 1):
         warnings.warn(f"sigma = {grid[best]:.4g} stands at the edge of its grid; the best may lie beyond", stacklevel=3)
     return SigmaChoice(float(grid[best]), grid, mean_ll, at_edge)
 
 
 def evaluate(
-    samples: ArrayLike | Tensor | Stream, valid: ArrayLike | Tensor, test: ArrayLike | Tensor,
-    sigmas: Sequence[float] | NDArray[np.float64] = DEFAULT_GRID, *, device: str | torch.device | None = None,
-) -> ParzenResult:  # fmt: skip
+    samples: Rows | Stream, valid: Rows, test: Rows, sigmas: Sigmas = DEFAULT_GRID, *, device: Device = None
+) -> ParzenResult:
     """The paper's protocol: sigma chosen on valid (n, d), score and its error over the examples of test."""
     if isinstance(samples, Iterator):
         raise ValueError("samples is an iterator, which can be read once, but valid and test each need it; "
@@ -116,7 +111,7 @@ def evaluate(
     return ParzenResult(choice.sigma, float(ll.mean()), float(ll.std() / np.sqrt(len(ll))), ll, choice.at_edge)
 
 
-def _slabs(samples: ArrayLike | Tensor | Stream) -> tuple[Iterator[Tensor], int | None]:
+def _slabs(samples: Rows | Stream) -> tuple[Iterator[Tensor], int | None]:
     """Samples as tensors (at most SLAB, d), and how many of these: None where only the stream knows."""
     if _is_stream(samples):
         return _regrouped(samples), None
@@ -127,7 +122,7 @@ def _slabs(samples: ArrayLike | Tensor | Stream) -> tuple[Iterator[Tensor], int 
     return (_matrix("samples", array[start : start + SLAB]) for start in starts), len(starts)
 
 
-def _is_stream(samples: ArrayLike | Tensor | Stream) -> TypeGuard[Stream]:
+def _is_stream(samples: Rows | Stream) -> TypeGuard[Stream]:
     if isinstance(samples, (list, tuple)):
         return len(samples) > 0 and np.ndim(samples[0]) > 1
     return isinstance(samples, Iterable) and not hasattr(samples, "__array__")
@@ -149,10 +144,8 @@ def _regrouped(blocks: Stream) -> Iterator[Tensor]:
         yield torch.cat(held)
 
 
-def _matrix(name: str, array: ArrayLike | Tensor) -> Tensor:
-    if not isinstance(array, Tensor):
-        array = torch.from_numpy(np.require(array, requirements=["C", "W"]))
-    tensor = array.detach()
+def _matrix(name: str, array: Rows) -> Tensor:
+    tensor = array.detach() if isinstance(array, Tensor) else torch.from_numpy(np.require(array, None, ["C", "W"]))
     if tensor.ndim != 2 or 0 in tensor.shape:
         raise ValueError(f"{name} has shape {tuple(tensor.shape)}; expected (n, d) with at least one row and column")
     if not tensor.is_floating_point():

@@ -18,39 +18,26 @@ Shape = tuple[Count, Count, Count]  # (channels, height, width)
 
 @dataclass(frozen=True, config=STRICT)
 class Layer:
-    """One fully connected layer, `activation(W x + b)`.
+    """One fully connected layer, `activation(W x + b)`."""
 
-    - units: outputs, after the maximum over pieces where there are any.
-    - irange: weights start as U(-irange, irange); unused where `sparse` is set.
-    - bias: its initial value; "marginal" is the logit of the training mean (C: `init_bias_target_marginals`).
-    - pieces: linear pieces that a maxout unit takes its maximum over.
-    - sparse: if positive, exactly that many incoming N(0, 1) weights a unit and zeros elsewhere (C: `sparse_init`).
-    """
-
-    units: Count
+    units: Count  # outputs, after the maximum over pieces where there are any
     activation: Activation
-    irange: Width = 0.05
-    bias: float | Literal["marginal"] = 0.0
-    pieces: Count = 1
-    sparse: Annotated[int, Field(ge=0)] = 0
+    irange: Width = 0.05  # weights start as U(-irange, irange); unused where `sparse` is set
+    bias: float | Literal["marginal"] = 0.0  # "marginal": the training mean's logit (C: `init_bias_target_marginals`)
+    pieces: Count = 1  # linear pieces that a maxout unit takes its maximum over
+    sparse: Annotated[int, Field(ge=0)] = 0  # if positive, so many N(0, 1) weights a unit, else 0 (C: `sparse_init`)
 
 
 @dataclass(frozen=True, config=STRICT)
 class Convolution:
-    """One maxout convolution: the maximum over consecutive pieces of each channel, then a maximum over space.
+    """One maxout convolution: the maximum over consecutive pieces of each channel, then a maximum over space."""
 
-    - inputs: the shape of its flat input.
-    - channels: outputs, of `pieces` linear maps each, with one bias a map.
-    - kernel, pad: of the convolution, whose stride is 1.
-    - pool, stride: of the pooling, whose last window may be cut.
-    """
-
-    inputs: Shape
-    channels: Count
-    kernel: Count
-    pad: Annotated[int, Field(ge=0)]
-    pool: Count
-    stride: Count
+    inputs: Shape  # of its flat input
+    channels: Count  # outputs, of `pieces` linear maps each, with one bias a map
+    kernel: Count  # of the convolution, whose stride is 1
+    pad: Annotated[int, Field(ge=0)]  # of the convolution
+    pool: Count  # side of a pooling window, of which the last may be cut
+    stride: Count  # of the pooling
     pieces: Count = 2
     irange: Width = 0.005
 

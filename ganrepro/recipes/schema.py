@@ -64,11 +64,9 @@ class Conditional(Plain):
 
 @dataclass(frozen=True, config=STRICT)
 class Subsets(Plain):
-    """P: section 7, item 3: p(x_S | x_rest). G completes the pixels that a random mask m hides.
-
-    G is conditioned on m‖m x, D on m. Observed pixels are multiplied by condition_scale and the mask is divided by it
-    (ours): m alone, of length sqrt(d) and mostly noise to the first layer, would drown the pixels.
-    """
+    """P: section 7, item 3: p(x_S | x_rest). G completes the pixels that a random mask m hides. G is conditioned on
+    m‖m x, D on m. Observed pixels are multiplied by condition_scale and the mask is divided by it (ours): m alone, of
+    length sqrt(d) and mostly noise to the first layer, would drown the pixels."""
 
     kind: Literal["subsets"] = "subsets"  # type: ignore[assignment]
     condition_scale: Positive = 1.0
@@ -101,24 +99,15 @@ Task = Annotated[Plain | Conditional | Subsets | Classes, Field(discriminator="k
 
 @dataclass(frozen=True, config=STRICT)
 class Coordination:
-    """P: section 7, item 5: how the players take turns and how they move, beyond the recipe of the paper.
+    """P: section 7, item 5: how the players take turns and how they move, beyond the recipe of the paper."""
 
-    - optimizer: "adam" is Kingma and Ba (2015), beta_1 being the momentum; None is momentum.
-    - d_learning_rate: D's own rate, which falls as G's does (two time scales, Heusel et al., 2017).
-    - k_schedule: (from epoch, k) pairs in place of one k.
-    - g_moves: moves of G in a step, each on fresh z.
-    - d_margin, g_margin: a player ignores examples beyond this margin (C: d_eps and g_eps of LazyAdversaryCost and
-      ThresholdedAdversaryCost, which no recipe of theirs uses).
-    - mixture: z begins with a one-hot choice among so many, so that G learns the means of a mixture.
-    """
-
-    optimizer: Literal["adam"] | None = None
-    d_learning_rate: Positive | None = None
-    k_schedule: tuple[tuple[Count, Count], ...] | None = None
-    g_moves: Count = 1
-    d_margin: Margin | None = None
-    g_margin: Margin | None = None
-    mixture: Annotated[int, Field(ge=2)] | None = None
+    optimizer: Literal["adam"] | None = None  # Kingma and Ba (2015), beta_1 being the momentum; None is momentum
+    d_learning_rate: Positive | None = None  # D's own, which falls as G's does (two time scales, Heusel et al., 2017)
+    k_schedule: tuple[tuple[Count, Count], ...] | None = None  # (from epoch, k) pairs in place of one k
+    g_moves: Count = 1  # moves of G in a step, each on fresh z
+    d_margin: Margin | None = None  # examples beyond it are ignored (C: d_eps of LazyAdversaryCost, in no recipe)
+    g_margin: Margin | None = None  # the same for G (C: g_eps of ThresholdedAdversaryCost, in no recipe)
+    mixture: Annotated[int, Field(ge=2)] | None = None  # z starts with a one-hot choice: G learns a mixture's means
 
     @model_validator(mode="after")
     def _schedule_rises(self) -> Self:
@@ -132,14 +121,10 @@ class Coordination:
 @dataclass(frozen=True, config=STRICT)
 class SecondStage:
     """A second training that goes on from the first: new layers in front of the trained G, whose z is their output,
-    and a new D; momentum and all schedules start again (C: tfd's second file).
+    and a new D; momentum and all schedules start again (C: tfd's second file)."""
 
-    - after: epochs of the first training.
-    - front: layers put in front of G's.
-    """
-
-    after: Count
-    front: Annotated[tuple[Layer, ...], Field(min_length=1)]
+    after: Count  # epochs of the first training
+    front: Annotated[tuple[Layer, ...], Field(min_length=1)]  # layers put in front of G's
 
 
 @dataclass(frozen=True, config=STRICT)

@@ -43,11 +43,8 @@ def narrowed(
 
 def quick(recipe: Recipe, examples: int) -> Recipe:
     """The same recipe at sizes that train in seconds on two CPU cores: narrower nets, and the whole number of epochs
-    nearest to QUICK_STEPS minibatches of this many examples.
-
-    D's initial weights are wider; at the recipe's own width D would stay at 1/2 for most of these steps. A step of a
-    convolution takes longer, so nets with one make half as many.
-    """
+    nearest to QUICK_STEPS minibatches of this many examples; half as many where D has convolutions, which take longer.
+    D's initial weights are wider; at the recipe's own width D would stay at 1/2 for most of these steps."""
     steps = QUICK_STEPS if all(isinstance(x, Layer) for x in recipe.discriminator) else QUICK_STEPS // 2
     epochs = max(1, round(steps / math.ceil(examples / recipe.batch_size)))
     stage = recipe.second_stage
@@ -55,8 +52,6 @@ def quick(recipe: Recipe, examples: int) -> Recipe:
         after = max(1, round(epochs * stage.after / recipe.epochs))
         stage = SecondStage(after, tuple(dataclasses.replace(x, units=min(x.units, 256)) for x in stage.front))
     return recipe.replace(
-        generator=narrowed(recipe.generator, 256),
+        epochs=epochs, second_stage=stage, generator=narrowed(recipe.generator, 256),
         discriminator=narrowed(recipe.discriminator, 64, channels=4, irange=QUICK_IRANGE),
-        epochs=epochs,
-        second_stage=stage,
-    )
+    )  # fmt: skip

@@ -3,22 +3,13 @@
 from . import provenance
 from .pretrained import load_generator
 from .record import Record, read_npz, write_npz
-from .store import (
-    PROFILES,
-    WANTED,
-    below,
-    checkpoint_folder,
-    everything,
-    folder,
-    get_or_train,
-    get_with_weights,
-    read,
-    snapshot,
-    train_paper,
-    train_wanted,
-)
 from .stored_table import StoredTable, write_table
 from .write import STORED_SAMPLES, write_record
+
+from .store import (  # isort: skip
+    PROFILES, WANTED, below, checkpoint_folder, everything, folder, get_or_train, get_with_weights, read, snapshot,
+    train_paper, train_wanted,
+)  # fmt: skip
 
 __all__ = [
     "PROFILES", "STORED_SAMPLES", "WANTED", "Record", "StoredTable", "below", "checkpoint_folder", "everything",

@@ -16,8 +16,7 @@ def load_generator(name: str = "mnist") -> networks.Generator:
     Draw z with `networks.draw_noise(generator.recipe, n, torch.Generator())`, or see `networks.sample`.
     Raises ValueError for a name without committed weights.
     """
-    available = weights()
-    if name not in available:
+    if name not in (available := weights()):
         raise ValueError(f"no pretrained generator {name!r}; there are: {', '.join(sorted(available)) or 'none'}")
     return networks.with_weights(networks.Generator, RECIPES[name], load_file(available[name]))
 

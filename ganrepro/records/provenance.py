@@ -3,6 +3,7 @@
 import os
 import platform
 import subprocess
+from contextlib import suppress
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -11,18 +12,16 @@ import torch
 
 from ganrepro.paths import REPOSITORY
 
-PACKAGES = ("torch", "numpy", "scipy", "pandas", "safetensors")
+PACKAGES = ("ganrepro", "torch", "numpy", "scipy", "pandas", "safetensors")
 
 
 def git() -> dict[str, Any]:
     """Commit and dirty flag of the code, both None where it is not a git checkout."""
-    if REPOSITORY is None:
-        return {"commit": None, "dirty": None}
-    try:
-        commit = _git("rev-parse", "HEAD")
-        return {"commit": commit, "dirty": bool(_git("status", "--porcelain", "--untracked-files=no"))}
-    except (OSError, subprocess.CalledProcessError):
-        return {"commit": None, "dirty": None}
+    with suppress(OSError, subprocess.CalledProcessError):
+        if REPOSITORY is not None:
+            return {"commit": _git("rev-parse", "HEAD"),
+                    "dirty": bool(_git("status", "--porcelain", "--untracked-files=no"))}  # fmt: skip
+    return {"commit": None, "dirty": None}
 
 
 def _git(*arguments: str) -> str:
@@ -32,26 +31,18 @@ def _git(*arguments: str) -> str:
 
 def versions() -> dict[str, str]:
     """Python's and the packages' that numbers depend on."""
-    found = {"python": platform.python_version()}
-    for name in ("ganrepro", *PACKAGES):
-        try:
+    found = {"python": platform.python_version()} | dict.fromkeys(PACKAGES, "not installed as a package")
+    for name in PACKAGES:
+        with suppress(metadata.PackageNotFoundError):
             found[name] = metadata.version(name)
-        except metadata.PackageNotFoundError:
-            found[name] = "not installed as a package"
     return found
 
 
 def hardware(device: torch.device) -> dict[str, Any]:
     """Processor, threads and, where the training ran on one, the GPU."""
-    found: dict[str, Any] = {
-        "device": device.type,
-        "cpu": _cpu_model(),
-        "cores": os.cpu_count(),
-        "threads": torch.get_num_threads(),
-    }
-    if device.type == "cuda":
-        found |= {"gpu": torch.cuda.get_device_name(device), "cuda": torch.version.cuda}
-    return found
+    gpu = {"gpu": torch.cuda.get_device_name(device), "cuda": torch.version.cuda} if device.type == "cuda" else {}
+    threads = {"cores": os.cpu_count(), "threads": torch.get_num_threads()}
+    return {"device": device.type, "cpu": _cpu_model()} | threads | gpu
 
 
 def _cpu_model() -> str:

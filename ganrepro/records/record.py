@@ -1,7 +1,4 @@
-"""One run record, as it lies in its folder: all the evidence of one training.
-
-record.json  curves.csv  samples.npz  ll.npz  weights.safetensors
-"""
+"""One run record: a folder with record.json, curves.csv, samples.npz, ll.npz and weights.safetensors."""
 
 import json
 import lzma
@@ -64,12 +61,12 @@ class Record:
 
         Raises FileNotFoundError for a committed record that keeps that epoch's scores alone.
         """
-        judged = self.meta["scores"]
         if "best_samples" in self.arrays:
             return decode(self.arrays, "best_samples")
-        if "best" in judged and judged["best"]["epoch"] != judged["last"]["epoch"]:
+        scores = self.meta["scores"]
+        if scores.get("best", scores["last"])["epoch"] != scores["last"]["epoch"]:
             raise FileNotFoundError(f"{self.path} keeps the scores of its best epoch, not its samples; train this one")
-        return decode(self.arrays, "samples")
+        return self.samples
 
     @property
     def condition(self) -> NDArray[np.float32] | None:
@@ -121,8 +118,7 @@ class Record:
 
 def compact(weights: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
     """Weights as a record stores them: float16, half the size; float32 where one lies beyond float16's range."""
-    halved = {name: p.half() for name, p in weights.items()}
-    return {name: p if p.isfinite().all() else weights[name] for name, p in halved.items()}
+    return {name: half if (half := p.half()).isfinite().all() else p for name, p in weights.items()}
 
 
 def encode(arrays: dict[str, torch.Tensor], bounded: bool) -> dict[str, NDArray[Any]]:
@@ -132,8 +128,11 @@ def encode(arrays: dict[str, torch.Tensor], bounded: bool) -> dict[str, NDArray[
     """
     if bounded:
         return {k: _levels(a, 0.0, 1.0) for k, a in arrays.items()}
+    parts = {"": {k: a for k, a in arrays.items() if k != "progress"}}  # by the prefix of lo and hi
+    if "progress" in arrays:
+        parts["progress_"] = {"progress": arrays["progress"]}
     stored: dict[str, NDArray[Any]] = {}
-    for prefix, part in _by_map(arrays).items():
+    for prefix, part in parts.items():
         lo, hi = min(float(a.min()) for a in part.values()), max(float(a.max()) for a in part.values())
         stored |= {k: _levels(a, lo, hi) for k, a in part.items()}
         stored |= {f"{prefix}lo": np.array(lo, np.float32), f"{prefix}hi": np.array(hi, np.float32)}
@@ -146,12 +145,6 @@ def decode(stored: dict[str, NDArray[Any]], key: str) -> NDArray[np.float32]:
     prefix = f"{key}_" if f"{key}_lo" in stored else ""
     lo, hi = stored.get(f"{prefix}lo"), stored.get(f"{prefix}hi")
     return unit if lo is None or hi is None else lo + (hi - lo) * unit
-
-
-def _by_map(arrays: dict[str, torch.Tensor]) -> dict[str, dict[str, torch.Tensor]]:
-    """The arrays that share an affine map, by the prefix of its lo and hi."""
-    parts = {"": {k: a for k, a in arrays.items() if k != "progress"}}
-    return parts | ({"progress_": {"progress": arrays["progress"]}} if "progress" in arrays else {})
 
 
 def _levels(a: torch.Tensor, lo: float, hi: float) -> NDArray[np.uint8]:
@@ -174,7 +167,7 @@ def read_npz(path: Path, expected: set[str]) -> dict[str, NDArray[Any]]:
     """The arrays of a record's .npz. Raises ValueError, naming it, where it is damaged or lacks an expected one."""
     try:
         with np.load(path, allow_pickle=False) as file:
-            arrays = {k: file[k] for k in file.files}
+            arrays = dict(file)
     except (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error, lzma.LZMAError) as error:
         raise _damaged(path, error) from error
     if missing := sorted(expected - set(arrays)):

@@ -1,10 +1,6 @@
-"""Find records, or train them: one folder for each training.
+"""Find records, or train them: one folder for each training, <root>/<profile>/<recipe>[@<dataset>]/seed<k>[/fold<j>].
 
-    <root>/<profile>/<recipe>[@<dataset>]/seed<k>[/fold<j>]/
-        record.json  curves.csv  samples.npz  ll.npz  weights.safetensors
-
-Committed paper records are under results/, all others under runs/. A record appears by one rename. Its scores are those
-of the stored uint8 samples, so that anyone can recompute them.
+Committed paper records are under results/, all others under runs/. A record appears by one rename.
 """
 
 from collections.abc import Iterator, Sequence
@@ -27,6 +23,7 @@ WANTED = (
     ("mnist", "conditional", range(3)), ("mnist", "subsets", range(1)),
 )  # fmt: skip  # what `make records` trains, most wanted first: data set, recipe, seeds
 VALIDATE_EVERY = {"quick": 0, "paper": 5}  # epochs between validation scores
+Seeds = Sequence[int]
 
 
 def folder(recipe: Recipe, data: Dataset, profile: str, seed: int) -> Path:
@@ -35,13 +32,10 @@ def folder(recipe: Recipe, data: Dataset, profile: str, seed: int) -> Path:
         standard = for_dataset(data.name, data.shape, recipe.name)
     except ValueError:  # a name of the user's own, or a recipe for another shape
         standard = for_dataset(data.name, data.shape)
-    if profile == "paper":
-        unchanged = recipe.same_but_length(standard)
-    else:
-        unchanged = recipe == quick(standard, len(data.training))
+    paper = profile == "paper"
+    unchanged = recipe.same_but_length(standard) if paper else recipe == quick(standard, len(data.training))
     name = recipe.name if unchanged else f"{recipe.name}~{recipe.checksum()}"
-    if data.name != made_for(recipe.name):
-        name += f"@{data.name}"
+    name += f"@{data.name}" if data.name != made_for(recipe.name) else ""
     below = Path(profile, name, f"seed{seed}")
     return below / f"fold{data.fold_index}" if data.model_per_fold else below
 
@@ -77,10 +71,8 @@ def _find_paper(recipe: Recipe, data: Dataset, seed: int) -> Record | None:
     found = [record for root in _roots() if (record := read(root / name))]
     for record in found:
         if not record.recipe.same_but_length(recipe):
-            raise ValueError(
-                f"the record {record.path} was made by another recipe: {record.recipe.difference(recipe)}. "
-                "Move it away, or ask for its own recipe"
-            )
+            raise ValueError(f"the record {record.path} was made by another recipe: {record.recipe.difference(recipe)}"
+                             ". Move it away, or ask for its own recipe")  # fmt: skip
     return max(found, key=lambda record: record.meta["epochs"], default=None)  # of equals, the committed one
 
 
@@ -92,13 +84,12 @@ def get_or_train(
 
     - dataset: a name or path as for `datasets.load`, or what that returned (then one of its folds, too).
     - profile: "paper" is the recipe at full length, "quick" the same code at sizes that end in seconds, "auto" the
-      committed paper record if there is one, else quick.
-    - recipe: in place of the data set's own, by its name in RECIPES, or a Recipe, which is trained as it is whatever
-      the profile.
+      paper record if there is one, else quick. A quick record is made again when the code has changed.
+    - recipe: a name in RECIPES in place of the data set's own, or a Recipe, trained as it is whatever the profile.
     - train: False raises FileNotFoundError instead of training.
 
-    An absent paper record first prints how long it will take here. A quick record is made again when the code has
-    changed. Raises ValueError for an unknown profile, a bad seed, and a paper record of another recipe than asked for.
+    An absent paper record first prints how long it will take here. Raises ValueError for an unknown profile, a bad
+    seed, and a paper record of another recipe than asked for.
     """
     if profile not in PROFILES:
         raise ValueError(f"profile = {profile!r}; choose one of {', '.join(PROFILES)}")
@@ -117,26 +108,21 @@ def get_or_train(
     if not train:
         path = paths.runs() / folder(wanted, data, profile, seed)
         raise FileNotFoundError(f"there is no record {path}; run with train=True to make it")
-    (record,) = _train_records(wanted, data, profile, [seed], device)
-    return record
+    return next(_train_records(wanted, data, profile, [seed], device))
 
 
 def get_with_weights(
     data: Dataset, profile: str = "auto", seed: int = 0, device: str = "auto", *, recipe: Recipe | str | None = None
 ) -> Record:
     """As `get_or_train`; but where the paper record has no weights here, the quick one, and a line that says so."""
-    record = get_or_train(data, profile, seed, device, recipe=recipe)
-    if record.has_weights:
+    if (record := get_or_train(data, profile, seed, device, recipe=recipe)).has_weights:
         return record
     print(f"the {record.meta['profile']} record of seed {seed} has no weights here: a quick one is used instead")
     return get_or_train(data, "quick", seed, device, recipe=recipe)
 
 
 def train_wanted(device: str = "auto", epochs: int | None = None) -> Iterator[Record]:
-    """Train every paper record that is missing or shorter than `epochs`, most wanted first.
-
-    An unavailable data set is skipped, and the reason printed.
-    """
+    """Train every paper record that is missing or shorter than `epochs`; unavailable data are skipped, with a line."""
     for dataset, recipe, seeds in WANTED:
         try:
             data = datasets.load(dataset)
@@ -147,23 +133,21 @@ def train_wanted(device: str = "auto", epochs: int | None = None) -> Iterator[Re
 
 
 def train_paper(
-    data: Dataset, seeds: Sequence[int] = (0,), device: str = "auto", epochs: int | None = None, recipe: str = OWN
+    data: Dataset, seeds: Seeds = (0,), device: str = "auto", epochs: int | None = None, recipe: str = OWN
 ) -> Iterator[Record]:
-    """Train paper records, from their checkpoints if there are any, to `epochs` in all; longer records stay.
+    """Train records of a recipe (see `for_dataset`) to `epochs` in all, from checkpoints if there; longer ones stay.
 
     One record a seed, or one for each fold where each fold has its own model. On a GPU all seeds are trained together.
-    recipe: as for `for_dataset`.
     """
     full = for_dataset(data.name, data.shape, recipe)
-    full = full.replace(epochs=full.epochs if epochs is None else epochs)
+    full = full if epochs is None else full.replace(epochs=epochs)
     for part in _models(data):
         training.check_arguments(full, part, seeds, full.epochs, 0)
         found = {seed: _find_paper(full, part, seed) for seed in seeds}
         done = {seed: r for seed, r in found.items() if r is not None and r.meta["epochs"] >= full.epochs}
         yield from done.values()
         missing = [seed for seed in seeds if seed not in done]
-        together = torch_device(device).type == "cuda" and missing
-        for group in [missing] if together else [[seed] for seed in missing]:
+        for group in [missing] if torch_device(device).type == "cuda" and missing else [[seed] for seed in missing]:
             yield from _train_records(full, part, "paper", group, device)
 
 
@@ -187,9 +171,7 @@ def _models(data: Dataset) -> list[Dataset]:
     return [data.fold(k) for k in range(len(data.folds or []))] if data.model_per_fold else [data]
 
 
-def _train_records(
-    recipe: Recipe, data: Dataset, profile: str, seeds: Sequence[int], device: str
-) -> Iterator[Record]:  # fmt: skip
+def _train_records(recipe: Recipe, data: Dataset, profile: str, seeds: Seeds, device: str) -> Iterator[Record]:
     training.check_arguments(recipe, data, seeds, recipe.epochs, 0)
     torch_device(device)  # refused here if it is not there, before a folder is made or a time estimated
     paths.require_writable(paths.runs())

@@ -27,9 +27,8 @@ class StoredTable:
 
     def committed(self) -> pd.DataFrame | None:
         """The committed table; None if there is none, or no repository."""
-        if paths.REPOSITORY is None or not self.committed_file.is_file():
-            return None
-        return pd.read_csv(self.committed_file)
+        there = paths.REPOSITORY is not None and self.committed_file.is_file()
+        return pd.read_csv(self.committed_file) if there else None
 
     def write(self, table: pd.DataFrame, digits: int = 10) -> Path:
         """Write it under runs/, whole or not at all. Returns the path."""

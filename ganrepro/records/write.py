@@ -18,11 +18,12 @@ STORED_SAMPLES = 10_000
 
 
 def write_record(run: training.Run, data: datasets.Dataset, profile: str, path: Path) -> Record:
-    """Score a run and write its record, whole or not at all. Returns it.
+    """Score a run and write its record. Returns it.
 
     The stored samples and `ll` are the last epoch's, of G with its weights as they are stored. If an earlier epoch was
-    better on validation data, best_samples and best_ll hold that one's. The table has both rules, and the last epoch
-    with sigma from the fine grid: none is chosen on test data.
+    better on validation data, best_samples and best_ll hold that one's. Scores are those of the stored uint8 samples,
+    so that anyone can recompute them: of both epochs, and of the last with sigma from the fine grid. None is chosen on
+    test data.
     """
     device, better, data = run.rng.device, 0 < run.best_epoch < run.epoch, datasets.prepare(data, run.recipe)
     condition = run.draw_conditions(STORED_SAMPLES, run.seed)
@@ -39,32 +40,25 @@ def write_record(run: training.Run, data: datasets.Dataset, profile: str, path: 
     scored = {"last": {"epoch": run.epoch} | last.summary(), "fine": {"epoch": run.epoch} | fine.summary()}
     if run.best_epoch:
         scored["best"] = {"epoch": run.best_epoch} | best.summary()
-    ll: dict[str, NDArray[Any]] = {"ll": last.ll, "sigma": last.sigma, "fold": last.fold}
-    ll |= {"best_ll": best.ll, "best_sigma": best.sigma} if better else {}
+    ll: dict[str, NDArray[Any]] = {"best_ll": best.ll, "best_sigma": best.sigma} if better else {}
     meta = {
         "dataset": {
             "name": data.name, "label": data.label, "stand_in_for": data.stand_in_for, "fold": data.fold_index,
             "training_examples": len(data.training), "sha256": data.sha256,
         },
-        "profile": profile,
-        "recipe": run.recipe.to_dict(),
-        "seed": run.seed,
-        "epochs": run.epoch,
+        "profile": profile, "recipe": run.recipe.to_dict(), "seed": run.seed, "epochs": run.epoch,
         "steps": training.steps_in_all(run.recipe, len(data.training), run.epoch),
         "progress_epochs": [e for e in sorted(training.PROGRESS_EPOCHS) if e <= run.epoch],
         "stopping_rule": "last epoch; beside it the best epoch by validation Parzen score, where validation was on",
         "scores": scored,
         "training_seconds": round(float(run.curves.seconds.sum()), 3),
-        "git": provenance.git(),
-        "code": code_sha256(),
-        "trained_by": run.codes,
-        "versions": provenance.versions(),
-        "hardware": provenance.hardware(device),
+        "git": provenance.git(), "code": code_sha256(), "trained_by": run.codes,
+        "versions": provenance.versions(), "hardware": provenance.hardware(device),
     }  # fmt: skip
     with paths.atomic_folder(path) as unfinished:
         (unfinished / "record.json").write_text(json.dumps(meta, indent=1) + "\n")
         run.curves.to_csv(unfinished / "curves.csv", index=False, float_format="%.6g")
         write_npz(unfinished / "samples.npz", {"z": z[:64].numpy()} | stored | conditions)
-        write_npz(unfinished / "ll.npz", ll)
+        write_npz(unfinished / "ll.npz", {"ll": last.ll, "sigma": last.sigma, "fold": last.fold} | ll)
         save_file(weights, unfinished / "weights.safetensors")
     return Record(path)

@@ -18,17 +18,13 @@ COLUMNS = ["claim", "measured", "error", "over", "n", "unit", "holds"]
 
 @dataclass(frozen=True)
 class Claim:
-    """One sentence and the values that were measured for it.
-
-    values: one a seed, a label draw, an example, …; over: the name of what they are taken over; unit: such as "nats"
-    or "%"; holds: whether the values support the sentence, None for a measurement without a verdict.
-    """
+    """One sentence and the values that were measured for it."""
 
     text: str
-    values: Sequence[float]
-    over: str
-    unit: str = ""
-    holds: bool | None = None
+    values: Sequence[float]  # one a seed, a label draw, an example, …
+    over: str  # the name of what they are taken over
+    unit: str = ""  # such as "nats" or "%"
+    holds: bool | None = None  # whether the values support the sentence; None for a measurement without a verdict
 
 
 def table(claims: Sequence[Claim]) -> pd.DataFrame:

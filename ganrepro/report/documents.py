@@ -35,11 +35,9 @@ def parts() -> dict[str, str]:
     """Each part as it should be, made from results/."""
     whole = tables.table1(records.below(paths.results(), "paper"))
     shown = {
-        "headline": tables.headline(whole),
-        "table1": tables.readable(whole),
+        "headline": tables.headline(whole), "table1": tables.readable(whole), "speed": speed_table(),
         "ablations": ablations.readable(ablations.summary(ablations.committed()[0])),
-        "speed": speed_table(),
-    }
+    }  # fmt: skip
     return {name: tables.rows_markdown(table) for name, table in shown.items()}
 
 
@@ -52,8 +50,7 @@ def replaced(text: str, name: str, content: str, file: str) -> str:
 
 
 def speed_table() -> pd.DataFrame:
-    """The measurements of each machine that `make bench` stored, as text: a step and the Parzen window, against their
-    limits."""
+    """The measurements that `make bench` stored, by machine: a step and the Parzen window, against their limits."""
     found = []
     for path in sorted((paths.results() / "benchmarks").glob("*.json")):
         for row in json.loads(path.read_text())["rows"]:

@@ -21,7 +21,6 @@ from ganrepro import paths
 from .figures import ACCENT, DATA, DISCRIMINATOR, MODEL
 
 Array = NDArray[np.float64]
-
 WIDTH = 3**0.5  # z is U(-sqrt 3, sqrt 3)
 FINE, ARROWS = 200_001, 21  # even z's that p_g is counted from, and that arrows start from
 SMOOTH = 0.04  # standard deviation of the kernel over p_g, in units of x
@@ -47,10 +46,8 @@ class Stage:
 
 @torch.no_grad()
 def stage(generator: nn.Module, discriminator: nn.Module, x: Array, p_data: Array) -> Stage:
-    """The Stage of two networks on the line, for z uniform in (-sqrt 3, sqrt 3).
-
-    p_g is a histogram on the grid x of G at 200,001 even z's, smoothed by a narrow Gaussian; float64.
-    """
+    """The Stage of two networks on the line, for z uniform in (-sqrt 3, sqrt 3). p_g is a histogram on the grid x of G
+    at 200,001 even z's, smoothed by a narrow Gaussian; float64."""
     fine, coarse = (torch.linspace(-WIDTH, WIDTH, n)[:, None] for n in (FINE, ARROWS))
     dx = x[1] - x[0]
     counts, _ = np.histogram(generator(fine)[:, 0].double(), bins=np.append(x, x[-1] + dx) - dx / 2)

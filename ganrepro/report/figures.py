@@ -1,8 +1,6 @@
-"""The paper's figures, in one style.
-
-Pictures are (n, d) rows in [0, 1] with shape (c, h, w); points of the toys are (n, 1) or (n, 2). Drawing functions
-return a matplotlib Figure; `save` writes it without a time stamp, so that the same figure is the same file.
-"""
+"""The paper's figures, in one style. Pictures are (n, d) rows in [0, 1] with shape (c, h, w); points of the toys are
+(n, 1) or (n, 2). Drawing functions return a matplotlib Figure; `save` writes it without a time stamp, so that the same
+figure is the same file."""
 
 from __future__ import annotations
 
@@ -70,9 +68,7 @@ def sprite(pictures: ArrayLike, shape: Shape, columns: int = 10, title: str = ""
 
 def figure2(samples: ArrayLike, neighbours: ArrayLike, shape: Shape, columns: int = 5, title: str = "") -> Figure:
     """Figure 2: samples row by row; a last, marked column holds the nearest training example of the sample beside it.
-
-    samples (n, d) with n a multiple of columns; neighbours (n / columns, d). Raises ValueError for other numbers.
-    """
+    samples (n, d) with n a multiple of columns; neighbours (n / columns, d). Raises ValueError for other numbers."""
     samples, neighbours = np.asarray(samples), np.asarray(neighbours)
     if len(samples) != columns * len(neighbours):
         raise ValueError(f"{len(samples)} samples in {columns} columns need {len(samples) / columns:g} neighbours, "
@@ -131,9 +127,7 @@ def learning_curves(curves: pd.DataFrame, title: str = "") -> Figure:
 
 def ablation_curves(curves: pd.DataFrame) -> Figure:
     """Validation scores against epochs, one panel for each changed thing, over the first arm's in grey; a line a seed.
-
-    curves has columns arm, seed, epoch, valid_ll in nats.
-    """
+    curves has columns arm, seed, epoch, valid_ll in nats."""
     first, *others = curves.arm.unique()
     rows = math.ceil(len(others) / 4)
     figure, panels = plt.subplots(rows, 4, figsize=(10, 2.3 * rows + 0.3), sharex=True, sharey=True, squeeze=False)

@@ -53,17 +53,13 @@ def assign(notebooks: Sequence[Path], given: dict[str, Any]) -> dict[Path, dict[
     for name in given:
         if name not in every:
             raise parameters.ParameterError(parameters.unknown(name, every))
-    return {
-        notebook: {k: parameters.value_of(known[k], v) for k, v in given.items() if k in known}
-        for notebook, known in lists.items()
-    }
+    return {notebook: {k: parameters.value_of(known[k], v) for k, v in given.items() if k in known}
+            for notebook, known in lists.items()}  # fmt: skip
 
 
 def run(only: Sequence[str] = (), given: dict[str, Any] | None = None) -> Iterator[Executed]:
-    """Execute notebooks into runs/notebooks/, one line of progress each.
-
-    Every parameter is checked before anything is executed. A cell that raises raises NotebookFailed, and ends the run.
-    """
+    """Execute notebooks into runs/notebooks/, one line of progress each. Every parameter is checked before anything is
+    executed. A cell that raises raises NotebookFailed, and ends the run."""
     assigned = assign(find(only), given or {})
     folder = paths.runs() / "notebooks"
     paths.require_writable(folder)

@@ -45,9 +45,7 @@ def publish() -> list[Path]:
 
 def commit_record(record: Record) -> Path | None:
     """Put the committed part of a record under results/, unless the one there has as many epochs. Returns its folder.
-
-    Weights are those of MNIST seed 0 alone. A subsets record has completions in place of its large weights.
-    """
+    Weights are those of MNIST seed 0 alone. A subsets record has completions in place of its large weights."""
     target = paths.results() / record.path.relative_to(paths.runs())
     earlier = records.read(target)
     if earlier and earlier.meta["epochs"] >= record.meta["epochs"]:
@@ -68,11 +66,9 @@ def commit_record(record: Record) -> Path | None:
 
 
 def _committed_arrays(record: Record) -> dict[str, NDArray[Any]]:
-    """The last epoch's arrays: of the best epoch, the log-likelihoods are committed, not the samples.
-
-    Later seeds and large images have 1,000 samples, all folds together. All 100 points that were followed are kept of
-    seed 0 of small images, or where they are a grid of conditions; else ten.
-    """
+    """The last epoch's arrays: of the best epoch, the log-likelihoods are committed, not the samples. Later seeds and
+    large images have 1,000 samples, all folds together. All 100 points that were followed are kept of seed 0 of small
+    images, or where they are a grid of conditions; else ten."""
     arrays = {k: v for k, v in record.arrays.items() if k != "best_samples"}
     whole = record.meta["seed"] < FULL_SEEDS and record.recipe.dim <= SMALL
     if not whole:
@@ -135,12 +131,9 @@ def _save(figure: Figure, name: str) -> Path:
 
 def write_figure2(part: str) -> Path | None:
     """Draw one part of Figure 2 from its committed record: its first samples, and the nearest of all training examples.
-
-    Returns its path; None if the record, the data or the right to show them is missing. Missing data print a line.
-    """
+    Returns its path; None if the record, the data or the right to show them is missing. Missing data print a line."""
     title, place = FIGURE2[part]
-    record = records.read(paths.results() / place)
-    if record is None or record.meta["dataset"]["name"] in NEVER:
+    if (record := records.read(paths.results() / place)) is None or record.meta["dataset"]["name"] in NEVER:
         return None
     try:
         data = datasets.load(record.meta["dataset"]["name"])

@@ -22,11 +22,9 @@ STAND_INS = ("att", "fer2013")
 # Label, column of the errors, and each model's score and error.
 PAPER: dict[str, tuple[str, str, dict[str, tuple[float, float]]]] = {
     "mnist": ("MNIST", "se_examples", {
-        "DBN": (138, 2), "Stacked CAE": (121, 1.6), "Deep GSN": (214, 1.1), "Adversarial nets": (225, 2),
-    }),
+        "DBN": (138, 2), "Stacked CAE": (121, 1.6), "Deep GSN": (214, 1.1), "Adversarial nets": (225, 2)}),
     "tfd": ("TFD", "se_folds", {
-        "DBN": (1909, 66), "Stacked CAE": (2110, 50), "Deep GSN": (1890, 29), "Adversarial nets": (2057, 26),
-    }),
+        "DBN": (1909, 66), "Stacked CAE": (2110, 50), "Deep GSN": (1890, 29), "Adversarial nets": (2057, 26)}),
 }  # fmt: skip
 
 
@@ -56,8 +54,8 @@ def gan_rows(records: Sequence[Record], source: str = "computed here", label: st
     """Our rows: for each data set, recipe, length and stopping rule the mean over seeds, with all errors that exist.
 
     Only trainings of equal length are averaged; the longest come first. Folds of one seed are combined before seeds
-    are. se_examples is one seed's, averaged over seeds.
-    label: what to call the data in place of the records' own label, which is that of their first use.
+    are. se_examples is one seed's, averaged over seeds. label: what to call the data in place of the records' own
+    label, which is that of their first use.
     """
     groups: dict[tuple[str, str, str, str], dict[int, list[Record]]] = defaultdict(lambda: defaultdict(list))
     for record in records:
@@ -136,14 +134,11 @@ def readable(table: pd.DataFrame) -> pd.DataFrame:
         return "" if pd.isna(value) else form.format(value)
 
     return pd.DataFrame({
-        "data": table.label,
-        "model": table.model,
+        "data": table.label, "model": table.model,
         "log-likelihood (nats)": [score(row) for _, row in table.iterrows()],
         "σ": [text(s, "{:.4f}") for s in table.sigma],
         "epochs": [text(e, "{}" if isinstance(e, str) else "{:.0f}") for e in table.epochs],
-        "rule": table.rule.map(text),
-        "seeds": [text(s, "{:.0f}") for s in table.n_seeds],
-        "source": table.source,
+        "rule": table.rule.map(text), "seeds": [text(s, "{:.0f}") for s in table.n_seeds], "source": table.source,
     }).reset_index(drop=True)  # fmt: skip
 
 
@@ -153,8 +148,10 @@ def headline(table: pd.DataFrame) -> pd.DataFrame:
     mnist, ours = table.dataset == "mnist", (table.model == OURS) & (table.rule == RULES[HEADLINE])
     longest = table[mnist & ours].assign(length=lambda t: t.epochs.astype(int)).nlargest(1, "length").index
     stand_in = table[table.dataset.isin(STAND_INS) & ours].index[:1]
-    shown = mnist & table.rule.isna() | table.index.isin([*longest, *stand_in])
-    return readable(table[shown])[["data", "model", "log-likelihood (nats)", "epochs"]]
+    shown = table[mnist & table.rule.isna() | table.index.isin([*longest, *stand_in])]
+    of_paper = shown.source.str.startswith("paper")
+    shown = shown.assign(model=shown.model.where(~of_paper, shown.model + " (paper)"))
+    return readable(shown)[["data", "model", "log-likelihood (nats)", "epochs"]]
 
 
 def rows_markdown(shown: pd.DataFrame) -> str:

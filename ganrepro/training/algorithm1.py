@@ -1,8 +1,8 @@
 """Algorithm 1 of the paper, and the step of the authors' code. Each is a function of its arguments alone.
 
-Both move the players in place and return (4,): L_D, L_G, D(x), D(G(z)), means over the minibatch. `task` says what the
-players are conditioned on and what they lose (tasks.py); in the paper's own game c is None. With the players of R
-replicas stacked, minibatches and draws are (R, n, ...) and the result is (4, R).
+Both move the players in place and return (4,): L_D, L_G, D(x), D(G(z)), means over the minibatch (n, d). `task` says
+what the players are conditioned on and what they lose (tasks.py); in the paper's own game c is None. With the players
+of R replicas stacked, minibatches and draws are (R, n, ...) and the result is (4, R).
 """
 
 from __future__ import annotations
@@ -24,9 +24,8 @@ if TYPE_CHECKING:
 
 
 def algorithm1_step(
-    task: PlainTask, g: Player, d: Player, minibatches: Sequence[Float[Tensor, "... n d"]], draws: Sequence[Draw],
-    rates: Rates,
-) -> Float[Tensor, "4 ..."]:  # fmt: skip
+    task: PlainTask, g: Player, d: Player, minibatches: Sequence[Tensor], draws: Sequence[Draw], rates: Rates
+) -> Float[Tensor, "4 ..."]:
     """The printed algorithm: D moves on each of k minibatches, then G moves on fresh noise (draws[k:])."""
     for rows, draw in zip(minibatches, draws, strict=False):  # line 2: for k steps do
         x, c = task.split(rows, draw)  # line 4: a minibatch of examples
@@ -43,19 +42,15 @@ def algorithm1_step(
 
 
 def simultaneous_step(
-    task: PlainTask, g: Player, d: Player, minibatches: Sequence[Float[Tensor, "... n d"]], draws: Sequence[Draw],
-    rates: Rates,
-) -> Float[Tensor, "4 ..."]:  # fmt: skip
-    """The authors' code: both players move from one minibatch, one z and one set of dropout masks.
-
-    One forward pass gives both losses, and each player takes the gradient of its own.
-    """
+    task: PlainTask, g: Player, d: Player, minibatches: Sequence[Tensor], draws: Sequence[Draw], rates: Rates
+) -> Float[Tensor, "4 ..."]:
+    """The authors' code: both players move from one minibatch, one z and one set of dropout masks. One forward pass
+    gives both losses, and each player takes the gradient of its own."""
     (rows,), (draw,) = minibatches, draws
     x, c = task.split(rows, draw)
     x_fake = g(draw.z, c)
     real, fake = d(x, draw.dropout_real, c), d(x_fake, draw.dropout_fake, c)
     d_loss, g_loss = task.discriminator_loss(real, fake, rows), task.generator_loss(fake)
-
     d_gradients = d.gradients(d_loss, retain_graph=True)
     g_gradients = g.gradients(g_loss)
     d.descend(d_gradients, rates)

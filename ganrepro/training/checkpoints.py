@@ -10,9 +10,8 @@ import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
 
+from ganrepro import paths, recipes
 from ganrepro.datasets import Dataset
-from ganrepro.paths import atomic_file
-from ganrepro.recipes import Recipe
 
 if TYPE_CHECKING:
     from .run import Run
@@ -20,7 +19,7 @@ if TYPE_CHECKING:
 
 def write(path: Path, tensors: dict[str, torch.Tensor], metadata: dict[str, Any]) -> None:
     """One safetensors file under its final name, complete or not at all; metadata as JSON."""
-    with atomic_file(path) as unfinished:
+    with paths.atomic_file(path) as unfinished:
         save_file({k: t.contiguous() for k, t in tensors.items()}, unfinished, {"ganrepro": json.dumps(metadata)})
 
 
@@ -52,21 +51,16 @@ def save(path: Path, run: Run, data: Dataset) -> None:
 
 
 def load(path: Path, run: Run, data: Dataset) -> None:
-    """Put a checkpoint's state into a run that was just started.
-
-    Raises ValueError where it belongs to another recipe, data set, seed or kind of device, or is damaged.
-    """
-    metadata = read_metadata(path)
-    there, here = dict(metadata), fingerprint(run, data)
+    """Put a checkpoint's state into a run that was just started. Raises ValueError where it belongs to another recipe,
+    data set, seed or kind of device, or is damaged."""
+    there = read_metadata(path)
     if isinstance(there.get("recipe"), dict):  # in today's form, at this run's length
-        there["recipe"] = Recipe.from_dict(there["recipe"] | {"epochs": run.recipe.epochs}).to_dict()
-    for key, expected in json.loads(json.dumps(here)).items():
+        there["recipe"] = recipes.Recipe.from_dict(there["recipe"] | {"epochs": run.recipe.epochs}).to_dict()
+    for key, expected in json.loads(json.dumps(fingerprint(run, data))).items():
         if there.get(key) != expected:
-            raise ValueError(
-                f"{path} was made with another {key}: {_difference(there.get(key), expected)}. Delete it, or train "
-                "without resume, to start afresh"
-            )
-    state = metadata["state"]
+            raise ValueError(f"{path} was made with another {key}: {_difference(there.get(key), expected)}. Delete it, "
+                             "or train without resume, to start afresh")  # fmt: skip
+    state = there["state"]
     if (stage := run.recipe.second_stage) is not None and state["epoch"] > stage.after:
         run.begin_stage(stage.after + 1)
     tensors = load_file(path)

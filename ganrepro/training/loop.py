@@ -1,7 +1,5 @@
-"""A training from its first epoch to its last: epochs of steps, curves, validation, checkpoints.
-
-This module knows no data set by name. One step is in algorithm1.py.
-"""
+"""A training from its first epoch to its last: epochs of steps, curves, validation, checkpoints. One step is in
+algorithm1.py. This module knows no data set by name."""
 
 import math
 import time
@@ -33,15 +31,12 @@ def train(
 ) -> list[Run]:  # fmt: skip
     """Train one GAN for each seed, on `data.training` as the recipe sees it (`datasets.prepare`).
 
-    - epochs: how many in all (None: the recipe's); a resumed run trains the missing ones. A second stage begins where
-      the recipe says, whatever their number.
+    - epochs: in all (None: the recipe's); a resumed run trains the missing ones. They do not move a second stage.
     - validate_every: score 10,000 samples on validation data every so many epochs, and at the last; 0 is never.
     - checkpoint_dir: holds seed<k>.safetensors, rewritten after every epoch; with resume, training goes on from there,
-      to the same bits as if it had never stopped. On a GPU, where an epoch takes less time than a checkpoint, some
-      epochs get none, so that writing takes a tenth of the time. Runs interrupted at different epochs resume in
-      separate groups, which on a GPU may change the last bit.
-    - replicas: move all seeds by one step, captured as a CUDA graph on a GPU. None: on a GPU yes, on a CPU no, where it
-      gains little.
+      to the same bits as if it had never stopped. On a GPU some epochs get none, so that writing takes a tenth of the
+      time. Runs interrupted at different epochs resume in separate groups, which there may change the last bit.
+    - replicas: move all seeds by one step, on a GPU as a CUDA graph. None: on a GPU only; a CPU gains little.
 
     Raises ValueError for arguments out of range, data that do not fit the recipe or fill one minibatch, and a
     checkpoint of another recipe or other data; FloatingPointError when a loss is no longer finite.
@@ -61,15 +56,12 @@ def train(
             run.progress.append(progress_samples(run))
         if run.epoch < epochs and (code := code_sha256()) not in run.codes:
             run.codes.append(code)
-    together = where.type == "cuda" if replicas is None else replicas
-    for group in groups(runs) if together else [[run] for run in runs]:
+    together, groups = where.type == "cuda" if replicas is None else replicas, [[run] for run in runs]
+    if together:  # those of equal length share a step
+        groups = [[run for run in runs if run.epoch == epoch] for epoch in sorted({run.epoch for run in runs})]
+    for group in groups:
         _train_group(group, data, x, epochs, validate_every, files, together, show_progress)
     return runs
-
-
-def groups(runs: Sequence[Run]) -> list[list[Run]]:
-    """Runs by their number of epochs: those of one group can share a step."""
-    return [[run for run in runs if run.epoch == epoch] for epoch in sorted({run.epoch for run in runs})]
 
 
 def _train_group(
@@ -79,12 +71,10 @@ def _train_group(
     """Train runs of equal length up to `epochs`; together: as replicas."""
     recipe, on_cpu = group[0].recipe, x.device.type == "cpu"
     total, done = (steps_in_all(recipe, len(x), epoch) * len(group) for epoch in (epochs, min(group[0].epoch, epochs)))
-    names = ", ".join(str(run.seed) for run in group)
-    bar = progress.bar(total=total, initial=done, unit="step", leave=True, desc=f"{recipe.name} seed {names}",
-                       disable=not show_progress)  # fmt: skip
+    desc = f"{recipe.name} seed {', '.join(str(run.seed) for run in group)}"
     stacked: Replicas | None = None
     next_checkpoint = 0.0  # on a GPU: when writing will have taken a tenth of the time
-    with bar:
+    with progress.bar(total=total, initial=done, unit="step", leave=True, desc=desc, disable=not show_progress) as bar:
         while group[0].epoch < epochs:
             epoch = group[0].epoch + 1
             begun = [run.begin_stage(epoch) for run in group]
@@ -113,9 +103,8 @@ def run_epoch(group: Sequence[Run], x: Tensor, bar: tqdm | None = None, stacked:
     seconds = (time.perf_counter() - began) / len(group)
     for run, own in zip(group, of_each, strict=True):
         if not all(math.isfinite(v) for v in own):
-            raise FloatingPointError(
-                f"training of {recipe.name}, seed {run.seed}, diverged in epoch {epoch}: losses {own[0]}, {own[1]}"
-            )
+            where = f"training of {recipe.name}, seed {run.seed}, diverged in epoch {epoch}"
+            raise FloatingPointError(f"{where}: losses {own[0]}, {own[1]}")
         run.epoch, run.batch = epoch, run.batch + math.ceil(len(x) / recipe.batch_size)
         rates = rates_at(recipe, epoch, run.batch - 1)
         done = int(run.rows[-1]["step"]) if run.rows else 0
@@ -127,16 +116,13 @@ def run_epoch(group: Sequence[Run], x: Tensor, bar: tqdm | None = None, stacked:
 
 def steps_of_epoch(run: Run, x: Tensor, bar: tqdm) -> Tensor:
     """The steps of one epoch of one run, the last, smaller minibatch included. Returns their means (4,)."""
-    total, steps, batch = torch.zeros(4, device=x.device), 0, run.batch
-    recipe = run.recipe.at(run.epoch + 1)
+    total, recipe = torch.zeros(4, device=x.device), run.recipe.at(run.epoch + 1)
     task, step = tasks.of(recipe), STEPS[recipe.update]
-    for group in minibatches(recipe, x, run.rng):
+    for i, group in enumerate(minibatches(recipe, x, run.rng)):
         draws = task.draw([len(b) for b in group], run.rng)
-        total += step(task, run.g, run.d, group, draws, rates_at(run.recipe, run.epoch + 1, batch))
-        batch += len(group)
-        steps += 1
+        total += step(task, run.g, run.d, group, draws, rates_at(run.recipe, run.epoch + 1, run.batch + i * recipe.k))
         bar.update()
-    return total / steps
+    return total / steps_in_epoch(recipe, len(x))
 
 
 def check_arguments(recipe: Recipe, data: Dataset, seeds: Sequence[int], epochs: int, validate_every: int) -> None:
@@ -147,21 +133,16 @@ def check_arguments(recipe: Recipe, data: Dataset, seeds: Sequence[int], epochs:
     if not seeds or any(type(s) is not int or s < 0 for s in seeds) or len(set(seeds)) < len(seeds):
         raise ValueError(f"seeds = {seeds!r}; expected different ints of at least 0")
     if data.training.shape[1] != recipe.dim:
-        raise ValueError(
-            f"data set {data.name} has {data.training.shape[1]} numbers an example, recipe {recipe.name} makes "
-            f"{recipe.dim}; take the recipe from recipes.for_dataset({data.name!r}, {data.shape})"
-        )
+        raise ValueError(f"data set {data.name} has {data.training.shape[1]} numbers an example, recipe {recipe.name} "
+                         f"makes {recipe.dim}; take the recipe from recipes.for_dataset({data.name!r}, {data.shape})")
     if len(data.training) < recipe.batch_size:
-        raise ValueError(
-            f"data set {data.name} has {len(data.training)} training examples, fewer than one minibatch of "
-            f"{recipe.batch_size}; give more data or a recipe with a smaller batch_size"
-        )
+        raise ValueError(f"data set {data.name} has {len(data.training)} training examples, fewer than one minibatch "
+                         f"of {recipe.batch_size}; give more data or a recipe with a smaller batch_size")
 
 
 def estimate_seconds(recipe: Recipe, data: Dataset, device: str = "auto", epochs: int | None = None) -> float:
     """Roughly how long `train` would take here: a few steps of a throw-away run, extrapolated."""
-    where = torch_device(device)
-    data = datasets.prepare(data, recipe)
+    where, data = torch_device(device), datasets.prepare(data, recipe)
     scratch, first = start(recipe, data, 0, where), recipe.at(1)
     x = rows(data)[: 12 * recipe.batch_size * first.k].to(where)
     run_epoch([scratch], x[: 2 * recipe.batch_size * first.k])  # warm up

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.func import functional_call
 
-from ganrepro.networks import Discriminator
+from ganrepro import networks
 from ganrepro.recipes import Recipe
 
 from .schedule import Rates
@@ -19,18 +19,14 @@ ADAM_BETA2, ADAM_EPSILON = 0.999, 1e-8  # Kingma and Ba (2015)
 
 @dataclass
 class Player:
-    """One player's network, its parameters by name and its momentum buffers; or those of R replicas, stacked.
-
-    With Adam, velocity is the mean gradient and `square` the mean squared one; beta_powers (2,) are its bias-correction
-    terms beta_1^t and beta_2^t.
-    """
+    """One player's network, its parameters by name and its momentum buffers; or those of R replicas, stacked."""
 
     net: torch.nn.Module
     recipe: Recipe
     theta: dict[str, Tensor]
-    velocity: dict[str, Tensor]
-    square: dict[str, Tensor] = field(default_factory=dict)
-    beta_powers: Tensor | None = None
+    velocity: dict[str, Tensor]  # with Adam the mean gradient
+    square: dict[str, Tensor] = field(default_factory=dict)  # with Adam the mean squared gradient
+    beta_powers: Tensor | None = None  # (2,) Adam's bias-correction terms beta_1^t and beta_2^t
     stacked: bool = False
 
     @classmethod
@@ -65,8 +61,7 @@ class Player:
         return named if self.beta_powers is None else named | {"beta_powers": self.beta_powers}
 
     def __call__(self, *inputs: Tensor | tuple[Tensor, ...] | None) -> Tensor:
-        """The network's output; of R stacked ones for inputs (R, ...). A condition of None, the last input, is left
-        out."""
+        """The network's output; of R stacked ones for inputs (R, ...). An input of None, no condition, is left out."""
         given = tuple(i for i in inputs if i is not None)
         if self.stacked:
             return torch.func.vmap(partial(functional_call, self.net))(self.theta, given)
@@ -80,7 +75,7 @@ class Player:
     def descend(self, gradients: Sequence[Tensor], rates: Rates) -> None:
         """v <- momentum v - lr g; theta <- theta + v, or Adam's update; then the norm constraint, if there is one."""
         own, lr = self.recipe.coordination.d_learning_rate, rates.lr
-        if own is not None and isinstance(self.net, Discriminator):
+        if own is not None and isinstance(self.net, networks.Discriminator):
             lr = lr * (own / self.recipe.learning_rate)
         if self.beta_powers is not None:
             self._adam(gradients, lr, rates.momentum)
@@ -90,11 +85,8 @@ class Player:
         self.constrain()
 
     def _adam(self, gradients: Sequence[Tensor], lr: Tensor, beta1: Tensor) -> None:
-        """Kingma and Ba (2015), Algorithm 1.
-
-        v <- beta_1 v + (1 - beta_1) g; s <- beta_2 s + (1 - beta_2) g^2; theta <- theta - lr v' / (sqrt(s') + epsilon),
-        with v' = v / (1 - beta_1^t) and s' = s / (1 - beta_2^t).
-        """
+        """Kingma and Ba (2015), Algorithm 1: v <- beta_1 v + (1 - beta_1) g; s <- beta_2 s + (1 - beta_2) g^2;
+        theta <- theta - lr v' / (sqrt(s') + epsilon), with v' = v / (1 - beta_1^t) and s' = s / (1 - beta_2^t)."""
         assert self.beta_powers is not None
         self.beta_powers[0].mul_(beta1)
         self.beta_powers[1].mul_(ADAM_BETA2)

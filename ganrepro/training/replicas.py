@@ -1,10 +1,6 @@
-"""R replicas of a training: one step moves all of them, their parameters stacked. On a GPU that step is one CUDA graph.
-
-The rows and rates of all steps are on the device before an epoch begins. The host reads nothing back until the epoch
-ends, so the step can be captured once and replayed.
-"""
-
-from collections.abc import Sequence
+"""R replicas of a training: one step moves all of them, their parameters stacked. On a GPU that step is one CUDA graph,
+captured once and replayed: the rows and rates of all steps are on the device before an epoch begins, and the host reads
+nothing back until it ends."""
 
 import torch
 from torch import Tensor
@@ -16,23 +12,18 @@ from . import tasks
 from .algorithm1 import STEPS
 from .players import Player
 from .schedule import Rates, rates_at
-from .tasks import Draw
 
 WARM_UP = 3  # steps before a capture, in which libraries allocate what they need once; undone after
 
 
 class Replicas:
-    """R pairs of players of one recipe, each with its own random state, on the same examples.
-
-    The players' tensors become slices of stacked ones, so that each can be read between epochs as if alone.
-    epoch: the first one; valid as long as `recipe.at` stays the same.
-    """
+    """R pairs of players of one recipe, each with its own random state, on the same examples. Their tensors become
+    slices of stacked ones, so that each can be read between epochs as if alone. Valid while recipe.at(epoch) stays."""
 
     def __init__(
-        self, recipe: Recipe, pairs: Sequence[tuple[Player, Player]], rngs: Sequence[torch.Generator], x: Tensor,
-        epoch: int = 1,
-    ) -> None:  # fmt: skip
-        self.recipe, self.now, self.rngs, self.x = recipe, recipe.at(epoch), list(rngs), x
+        self, recipe: Recipe, pairs: list[tuple[Player, Player]], rngs: list[torch.Generator], x: Tensor, epoch: int = 1
+    ) -> None:
+        self.recipe, self.now, self.rngs, self.x = recipe, recipe.at(epoch), rngs, x
         self.task, self.step = tasks.of(self.now), STEPS[self.now.update]
         self.g, self.d = (Player.stack(players) for players in zip(*pairs, strict=True))
         group = recipe.batch_size * self.now.k
@@ -75,7 +66,8 @@ class Replicas:
         """One step of every pair on its own rows of x, (R, n)."""
         batches = [self.x[part] for part in rows.split(self.recipe.batch_size, dim=1)]
         sizes = [b.shape[1] for b in batches]
-        draws = [Draw.stack(of_all) for of_all in zip(*(self.task.draw(sizes, rng) for rng in self.rngs), strict=True)]
+        drawn = zip(*(self.task.draw(sizes, rng) for rng in self.rngs), strict=True)
+        draws = [tasks.Draw.stack(of_all) for of_all in drawn]
         self.total += self.step(self.task, self.g, self.d, batches, draws, rates)
 
     def capture(self) -> torch.cuda.CUDAGraph:

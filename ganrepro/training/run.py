@@ -8,10 +8,9 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from ganrepro import datasets, networks, parzen
+from ganrepro import datasets, networks, parzen, recipes
 from ganrepro.datasets import Dataset
 from ganrepro.networks import Discriminator, Generator
-from ganrepro.recipes import Recipe
 
 from . import tasks
 from .players import Player
@@ -24,15 +23,14 @@ SEED_INIT, SEED_TRAIN, SEED_PROGRESS, SEED_STAGE, SEED_CONDITION = range(5)  # i
 
 def random_state(seed: int, stream: int, device: torch.device | str = "cpu") -> torch.Generator:
     """One of a seed's independent random streams."""
-    mixed = int(np.random.SeedSequence([seed, stream]).generate_state(1)[0])
-    return torch.Generator(device=device).manual_seed(mixed)
+    return torch.Generator(device).manual_seed(int(np.random.SeedSequence([seed, stream]).generate_state(1)[0]))
 
 
 @dataclass
 class Run:
-    """One training: its networks at the last epoch, its curves, and the best weights by validation score."""
+    """One training, with its networks at the last epoch."""
 
-    recipe: Recipe
+    recipe: recipes.Recipe
     seed: int
     g: Player
     d: Player
@@ -81,10 +79,8 @@ class Run:
         return {f"{who}.{k}": p.detach().cpu().clone() for who, theta in named.items() for k, p in theta.items()}
 
     def begin_stage(self, epoch: int) -> bool:
-        """The second stage, if it begins with this epoch: G deepened, a fresh D, momentum and schedules anew.
-
-        Returns whether it began; the players are then new objects.
-        """
+        """The second stage, if it begins with this epoch: G deepened, a fresh D, momentum and schedules anew. Returns
+        whether it began; the players are then new objects."""
         if self.recipe.second_stage is None or epoch != self.recipe.second_stage.after + 1:
             return False
         recipe, init = self.recipe.at(epoch), random_state(self.seed, SEED_STAGE)
@@ -96,12 +92,11 @@ class Run:
         return True
 
 
-def start(recipe: Recipe, data: Dataset, seed: int, device: torch.device | str = "cpu") -> Run:
+def start(recipe: recipes.Recipe, data: Dataset, seed: int, device: torch.device | str = "cpu") -> Run:
     """A run at epoch 0. Weights are drawn on the CPU, so that they are the same on every device."""
     init = random_state(seed, SEED_INIT)
     generator = Generator(recipe.at(1), init, data.training.mean(0) if data.bounded else None)
-    discriminator = Discriminator(recipe, init)
-    g, d = (Player.of(net.to(device), recipe) for net in (generator, discriminator))
+    g, d = (Player.of(net.to(device), recipe) for net in (generator, Discriminator(recipe, init)))
     conditions = datasets.prepare(data, recipe).conditions if recipe.task.columns else None
     return Run(recipe, seed, g, d, random_state(seed, SEED_TRAIN, device), conditions=conditions)
 
@@ -112,10 +107,8 @@ def rows(data: Dataset) -> Tensor:
 
 
 def progress_samples(run: Run) -> Tensor:
-    """(100, d) samples of the seed's own fixed z: the same 100 points through the whole training.
-
-    With the task Conditional a row for each of ten conditions, a column for each of ten z.
-    """
+    """(100, d) samples of the seed's own fixed z: the same 100 points through the whole training. With the task
+    Conditional a row for each of ten conditions, a column for each of ten z."""
     z = networks.noise(run.recipe, 100, int(random_state(run.seed, SEED_PROGRESS).initial_seed()))
     c = run.draw_conditions(100)
     if run.recipe.task.kind == "conditional" and run.conditions is not None:
@@ -127,8 +120,7 @@ def progress_samples(run: Run) -> Tensor:
 
 def validate(run: Run, data: Dataset) -> None:
     """Score the run's samples on validation data; note the score, and keep the weights where it is the best yet."""
-    device = next(iter(run.g.theta.values())).device
-    samples = run.sample(VALIDATION_SAMPLES, seed=run.seed)
+    samples, device = run.sample(VALIDATION_SAMPLES, seed=run.seed), run.rng.device
     curve = parzen.log_likelihood(samples, parzen.validation_examples(data), parzen.DEFAULT_GRID, device=device).mean(1)
     earlier = [row["valid_ll"] for row in run.rows if not math.isnan(row["valid_ll"])]
     run.rows[-1]["valid_ll"] = float(curve.max())

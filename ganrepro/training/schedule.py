@@ -18,17 +18,14 @@ class Rates(NamedTuple):
 
 
 def rates_at(recipe: Recipe, epoch: int, batch: int) -> Rates:
-    """Rates for minibatch number `batch` (from 0, over the stage) in epoch `epoch` (from 1, over the whole training).
-
-    A second stage starts as the first did.
-    """
+    """Rates for minibatch number `batch` (from 0, over the stage) in epoch `epoch` (from 1, over the whole training). A
+    second stage starts as the first did."""
     if recipe.second_stage is not None and epoch > recipe.second_stage.after:
         epoch -= recipe.second_stage.after
     lr = max(recipe.learning_rate / recipe.learning_rate_decay**batch, recipe.learning_rate_floor)
     start, end = recipe.momentum
     grown = min(1.0, (epoch - 1) / max(1, recipe.momentum_epochs - 1))
-    rates = torch.tensor([lr, start + (end - start) * grown], dtype=torch.float64)
-    return Rates(*rates.unbind())
+    return Rates(*torch.tensor([lr, start + (end - start) * grown], dtype=torch.float64).unbind())
 
 
 def minibatches(recipe: Recipe, x: Tensor, rng: torch.Generator) -> Iterator[list[Tensor]]:

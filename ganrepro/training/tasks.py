@@ -1,7 +1,6 @@
 """What a task adds to a step: what both players are conditioned on, how D's outputs make a logit, what D loses.
 
-One object for each task of recipes/schema.py; `of(recipe)` gives a recipe's. A step calls its methods and asks for no
-recipe. The paper's own game is `PlainTask`; the others are section 7's.
+One object for each task of recipes/schema.py: the paper's own game is `PlainTask`, the others are section 7's.
 """
 
 from __future__ import annotations
@@ -135,9 +134,7 @@ def of(recipe: Recipe) -> PlainTask:
     return _TASKS[type(recipe.task)](recipe)
 
 
-def draw_mask(
-    recipe: Recipe, n: int, rng: torch.Generator, dtype: torch.dtype = torch.float32
-) -> Float[Tensor, "n d"]:
+def draw_mask(recipe: Recipe, n: int, rng: torch.Generator, dtype: torch.dtype = torch.float32) -> Float[Tensor, "n d"]:
     """(n, d) of 0 and 1, an example a row, the same in all channels: which pixels are observed.
 
     With a fifth of probability each: none; each pixel with a probability drawn from U(0, 1); all but a rectangle; a

@@ -10,7 +10,7 @@ def test_05_on_other_digits_with_errors_over_seeds(papermill, clean_tree, tmp_pa
     assert "scikit-learn digits: 2 of quick profile" in done.text
     assert done.pictures >= 7
     table = pd.read_csv(tmp_path / "claims.csv").set_index("claim")
-    (accuracy,) = (r for claim, r in table.iterrows() if claim.startswith("the class asked for"))
+    (accuracy,) = (r for claim, r in table.iterrows() if claim.startswith("the requested class"))
     assert accuracy.n == 2 and accuracy.error >= 0 and accuracy.measured > 30
 
 

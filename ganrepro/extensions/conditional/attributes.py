@@ -15,68 +15,56 @@ from ganrepro.recipes import CONDITION_SCALE, Conditional, Recipe, for_dataset
 
 NAMES, UNITS = ("slant", "thickness"), ("degrees", "pixels")
 FURTHEST = 3.0  # standard deviations: conditions are cut there; a blot has seven
-BLOCK = 2000
-EMPTY = 1e-6  # less ink than any picture has
+BLOCK, EMPTY = 2000, 1e-6  # pictures at a time; less ink than any picture has
 
 
 def measure(x: Tensor, shape: tuple[int, int, int]) -> Tensor:
     """(n, 2) float32: slant in degrees, above 0 where it leans right, and thickness in pixels, of pictures (n, d).
 
-    With the ink as weights, slant is arctan(-cov(row, column) / var(row)), the shear that deskewing takes out.
-    Thickness is 2 A / P: A is the ink, P its total variation, which for a black and white picture is the length of its
-    edge (coarea formula); a bar of width w and length l has w l / (w + l). Both are 0 for a picture without ink.
+    Slant is arctan(-cov(row, column) / var(row)), weighted by ink: the shear that deskewing takes out. Thickness is
+    2 A / P: A is the ink, P its total variation, which in black and white is the length of its edge (coarea formula); a
+    bar of width w and length l has w l / (w + l). Both are 0 for a picture without ink.
     """
-    return torch.cat([_measure(_ink(block, shape)) for block in x.split(BLOCK)])
-
-
-def _measure(ink: Tensor) -> Tensor:
-    total, _, _, slope = _moments(ink)
-    framed = pad(ink, (1, 1, 1, 1))
-    edge = torch.hypot(framed.diff(dim=1)[:, :, :-1], framed.diff(dim=2)[:, :-1]).sum((1, 2))
-    return torch.stack([torch.rad2deg(torch.atan(-slope)), 2 * total / edge.clamp(min=EMPTY)], 1)
+    found = []
+    for block in x.split(BLOCK):
+        ink, total, _, _, slope = _moments(block, shape)
+        framed = pad(ink, (1, 1, 1, 1))
+        edge = torch.hypot(framed.diff(dim=1)[:, :, :-1], framed.diff(dim=2)[:, :-1]).sum((1, 2))
+        found.append(torch.stack([torch.rad2deg(torch.atan(-slope)), 2 * total / edge.clamp(min=EMPTY)], 1))
+    return torch.cat(found)
 
 
 def deskew(x: Tensor, shape: tuple[int, int, int]) -> Tensor:
     """(n, h w) float32: the pictures (n, d), grey, their ink centred and upright: each row moved until slant is 0."""
-    return torch.cat([_deskew(_ink(block, shape)) for block in x.split(BLOCK)])
+    found = []
+    for block in x.split(BLOCK):
+        ink, _, r, k, slope = _moments(block, shape)
+        one, zero, (n, h, w) = torch.ones(len(ink)), torch.zeros(len(ink)), ink.shape
+        source = torch.stack([one, slope * h / w, 2 * k / w, zero, one, 2 * r / h], 1).view(n, 2, 3)
+        places = affine_grid(source, [n, 1, h, w], align_corners=False)
+        found.append(grid_sample(ink[:, None], places, align_corners=False).flatten(1))
+    return torch.cat(found)
 
 
-def _deskew(ink: Tensor) -> Tensor:
-    _, r, k, slope = _moments(ink)
-    one, zero, (n, h, w) = torch.ones(len(ink)), torch.zeros(len(ink)), ink.shape
-    source = torch.stack([one, slope * h / w, 2 * k / w, zero, one, 2 * r / h], 1).view(n, 2, 3)
-    places = affine_grid(source, [n, 1, h, w], align_corners=False)
-    return grid_sample(ink[:, None], places, align_corners=False).flatten(1)
-
-
-def _ink(x: Tensor, shape: tuple[int, int, int]) -> Tensor:
-    """(n, h, w): the mean over channels."""
-    return x.view(-1, *shape).mean(1)
-
-
-def _moments(ink: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """The ink, its mean row and column from the middle, and how many columns it moves a row, each (n,)."""
-    n, h, w = ink.shape
+def _moments(x: Tensor, shape: tuple[int, int, int]) -> tuple[Tensor, ...]:
+    """Ink (n, h, w), the mean over channels; and (n,) its sum, mean row and column from the middle, columns a row."""
+    ink, (_, h, w) = x.view(-1, *shape).mean(1), shape
     row, column = torch.meshgrid(torch.arange(h) - (h - 1) / 2, torch.arange(w) - (w - 1) / 2, indexing="ij")
     weights = torch.stack([torch.ones(h, w), row, column, row * row, row * column], -1)
     total, *sums = (ink.flatten(1) @ weights.view(h * w, 5)).T
     r, k, rr, rk = (m / total.clamp(min=EMPTY) for m in sums)
-    return total, r, k, (rk - r * k) / (rr - r * r).clamp(min=EMPTY)
+    return ink, total, r, k, (rk - r * k) / (rr - r * r).clamp(min=EMPTY)
 
 
 @dataclass(frozen=True)
 class Scale:
-    """How far a training example's attributes lie from those of its class.
+    """How far a training example's attributes lie from those of its class."""
 
-    mean, sd (classes, 2) in degrees and pixels; thirds (classes, 2, 2): the lower and the upper tercile of each
-    class's deviations, by attribute; deviations (n, 2) and labels (n,) of the training examples.
-    """
-
-    mean: Tensor
-    sd: Tensor
-    thirds: Tensor
-    deviations: Tensor
-    labels: Tensor
+    mean: Tensor  # (classes, 2), in degrees and pixels
+    sd: Tensor  # (classes, 2), likewise
+    thirds: Tensor  # (classes, 2, 2): the lower and the upper tercile of each class's deviations, by attribute
+    deviations: Tensor  # (n, 2), of the training examples
+    labels: Tensor  # (n,)
 
     @property
     def classes(self) -> int:
@@ -130,11 +118,9 @@ def attribute_agreement(asked: Tensor, shown: Tensor, labels: Tensor, scale: Sca
     """How well samples match the attributes they were conditioned on, slant and thickness: three tensors (2,), float64.
 
     asked, shown (n, 2): deviations in the condition, and measured in the sample; labels (n,): the class asked for.
-
-    - "r": their correlation.
-    - "r2": 1 - mean (shown - asked)^2 / var asked. It is 1 if each sample matches its condition, 0 for the mean picture
-      of each class, below 0 for samples that vary independently of it.
-    - "third": the share of samples in the right third of their class, 1/3 by chance.
+    "r" is their correlation. "r2" is 1 - mean (shown - asked)^2 / var asked: 1 if each sample matches its condition, 0
+    for the mean picture of each class, below 0 for samples that vary independently of it. "third" is the share of
+    samples in the right third of their class, 1/3 by chance.
     """
     a, s = asked.double(), shown.double()
     together = ((a - a.mean(0)) * (s - s.mean(0))).mean(0)

@@ -32,40 +32,29 @@ class Wanted:
 
 def words(classes: int = len(DIGITS)) -> tuple[str, ...]:
     """All words of a caption."""
-    return ("a", "an", "very", *THICKNESS, *_digits(classes), "leaning", "far", *SLANT)
-
-
-def _digits(classes: int) -> tuple[str, ...]:
-    return DIGITS[:classes] + tuple(map(str, range(classes)))
+    digits = (*DIGITS[:classes], *map(str, range(classes)))
+    return ("a", "an", "very", *THICKNESS, *digits, "leaning", "far", *SLANT)
 
 
 def parse(caption: str, classes: int = len(DIGITS)) -> Wanted:
-    """The caption's request, in any case; punctuation is ignored.
-
-    Raises ValueError for an unknown word, with a list of the known ones; and for known words in another order.
-    """
+    """The caption's request, in any case, punctuation ignored. Raises ValueError for words unknown or out of order."""
     found, known = re.findall(r"[^\W_]+", caption.lower()), words(classes)
-    if strange := [w for w in found if w not in known]:
-        raise ValueError(f"caption {caption!r}: {', '.join(map(repr, strange))} is not known; the words are "
-                         f"{', '.join(known)}")  # fmt: skip
-    digits = "|".join(_digits(classes))
+    if strange := ", ".join(repr(w) for w in found if w not in known):
+        raise ValueError(f"caption {caption!r}: {strange} is not known; the words are {', '.join(known)}")
+    digits = "|".join(word for word in known if word in DIGITS or word.isdigit())
     form = rf"(?:an? )?(?:(?:(very )?(thin|thick)|(medium)) )?({digits})(?: (?:leaning (far )?(left|right)|(upright)))?"
     if not (match := re.fullmatch(form, " ".join(found))):
-        raise ValueError(f"caption {caption!r} cannot be parsed; its form is {FORM}, with DIGIT one of "
-                         f"{', '.join(_digits(classes))}")  # fmt: skip
+        one_of = digits.replace("|", ", ")
+        raise ValueError(f"caption {caption!r} cannot be parsed; its form is {FORM}, with DIGIT one of {one_of}")
     very, edge, medium, digit, far, side, upright = match.groups()
     slant, thickness = SLANT.get(side or upright), THICKNESS.get(edge or medium)
     label = DIGITS.index(digit) if digit in DIGITS else int(digit)
-    if slant and far:
-        slant = FURTHER[slant]
-    if thickness and very:
-        thickness = FURTHER[thickness]
-    return Wanted(label, slant, thickness)
+    return Wanted(label, FURTHER[slant] if slant and far else slant,
+                  FURTHER[thickness] if thickness and very else thickness)  # fmt: skip
 
 
 def conditions(wanted: Wanted, scale: Scale, n: int, seed: int = 0) -> Tensor:
-    """(n, classes + 2) float32: the digit, the attributes that the caption names at their quantiles, and the others as
-    some training example of the digit has them."""
+    """(n, classes + 2) float32: the digit, named attributes at their quantiles, the others of random examples of it."""
     of_class = scale.deviations[scale.labels == wanted.label]
     drawn = of_class[torch.randint(len(of_class), (n,), generator=torch.Generator().manual_seed(seed))]
     for j, q in wanted.quantiles.items():
@@ -74,10 +63,8 @@ def conditions(wanted: Wanted, scale: Scale, n: int, seed: int = 0) -> Tensor:
 
 
 def nearest(wanted: Wanted, scale: Scale, given: Tensor, n: int) -> Tensor:
-    """(n,) row numbers of those conditions (m, classes + 2) of the digit that lie nearest to the caption's attributes.
-
-    It serves where samples are stored and their generator is not. Fewer than n if there are fewer of the digit.
-    """
+    """(n,) row numbers of the conditions (m, classes + 2) of the digit nearest to the caption's attributes, for samples
+    stored without their generator. Fewer than n if there are fewer of the digit."""
     rows = (given[:, : scale.classes].argmax(1) == wanted.label).nonzero()[:, 0]
     off = torch.zeros(len(rows))
     for j, q in wanted.quantiles.items():

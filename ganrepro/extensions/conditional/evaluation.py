@@ -39,10 +39,7 @@ class Classifier:
 
 
 def classifier(data: datasets.Dataset, seed: int = 0) -> Classifier:
-    """The classifier, trained on the data set's training examples, which takes some seconds. It sees no sample.
-
-    Raises ValueError where there are no labels.
-    """
+    """The classifier, trained in seconds on training examples, never on samples. Raises ValueError without labels."""
     x, labels = attributes.deskew(data.train, data.shape).numpy(), datasets.known(data)["train"].numpy()
     net = MLPClassifier((HIDDEN,), batch_size=min(BATCH, len(x)), learning_rate_init=RATE, random_state=seed,
                         max_iter=min(MOST_EPOCHS, round(STEPS * BATCH / len(x))))  # fmt: skip
@@ -65,17 +62,14 @@ def variety(samples: Tensor, of: Tensor, data: Tensor, labels: Tensor) -> float:
 
     The root of the ratio of their variances, summed over pixels and classes: 0 where each class has one picture.
     """
-
     def within(x: Tensor, y: Tensor) -> float:
         return sum(float(x[y == k].var(0, correction=0).sum()) for k in labels.unique() if (y == k).any())
 
     return math.sqrt(within(samples, of) / within(data, labels))
 
 
-def log_likelihood(
-    samples: ArrayLike | Tensor, of: Tensor, data: Tensor, labels: Tensor, sigma: ArrayLike
-) -> NDArray[np.float64]:
-    """log p(x | y) in nats: each row of data (n, d) of class labels (n,) under the window on that class's samples.
+def log_likelihood(samples: ArrayLike | Tensor, of: Tensor, data: Tensor, labels: Tensor, sigma: ArrayLike) -> NDArray:
+    """log p(x | y) in nats, float64: each row of data (n, d), labels (n,), under the window on its class's samples.
 
     samples (m, d) have the conditions `of` (m,). Returns (n,) for one sigma, (len(sigma), n) for several.
     Raises ValueError for a class of data without samples.

@@ -11,34 +11,27 @@ from torch.nn.functional import one_hot
 
 from ganrepro import recipes, records
 from ganrepro.datasets import Dataset
-from ganrepro.recipes import Conditional, Recipe
+from ganrepro.recipes import Recipe
 from ganrepro.records import Record
 
 QUICK_SCALE = 20.0  # the condition_scale that 500 steps need, whatever the full recipe's: see recipes/paper.py
 
 
 def trained(data: Dataset, recipe: Recipe, profile: str, seeds: Sequence[int], device: str = "auto") -> list[Record]:
-    """Records of a conditional recipe, all of one profile.
-
-    - "paper": at full length, made where they are missing.
-    - "quick": of a narrower recipe, one a seed.
-    - "auto": the paper records of these seeds that are there; if none is, quick ones.
-    """
+    """Records of a conditional recipe, all of one profile: "paper" is at full length, made where missing; "quick" of a
+    narrower recipe, one a seed; "auto" the paper records of these seeds that are there, or quick ones if none is."""
     found = []
     for seed in seeds if profile != "quick" else ():
         with suppress(FileNotFoundError):
             found.append(records.get_or_train(data, "paper", seed, device, recipe=recipe, train=profile == "paper"))
-    small = _quick(recipe, len(data.training))
-    return found or [records.get_or_train(data, "quick", seed, device, recipe=small) for seed in seeds]
-
-
-def _quick(recipe: Recipe, examples: int) -> Recipe:
-    """The quick recipe. On pictures of fewer pixels than MNIST's, D's initial weights are wider in proportion;
-    otherwise D learns nothing in 500 steps."""
-    assert isinstance(recipe.task, Conditional)
-    small = recipes.quick(recipe, examples).replace(task=replace(recipe.task, condition_scale=QUICK_SCALE))
+    if found:
+        return found
+    assert isinstance(recipe.task, recipes.Conditional)
+    small = recipes.quick(recipe, len(data.training)).replace(task=replace(recipe.task, condition_scale=QUICK_SCALE))
+    # D's initial weights are wider in proportion on pictures smaller than MNIST's; else D learns nothing in 500 steps
     wider = max(1.0, float(np.sqrt(784 / small.dim)))
-    return small.replace(discriminator=tuple(replace(x, irange=x.irange * wider) for x in small.discriminator))
+    small = small.replace(discriminator=tuple(replace(x, irange=x.irange * wider) for x in small.discriminator))
+    return [records.get_or_train(data, "quick", seed, device, recipe=small) for seed in seeds]
 
 
 def one_hot_condition(labels: int | Sequence[int] | Tensor, classes: int) -> Tensor:

@@ -1,8 +1,7 @@
 """Which variant of a recipe reaches a given validation score first, in steps and in seconds?
 
 All are trained by `training.train` on the same examples for as many epochs, with a validation score after each. A step
-is a minibatch of data, one move of D; all arms make equally many. The cost of a step is measured separately, the arms
-taking turns, so that no arm gets the busier machine.
+is a minibatch of data, one move of D; all arms make equally many. What a step costs is measured separately (`costs`).
 """
 
 import math
@@ -21,14 +20,15 @@ from ganrepro.diagnostics.ablations import RECIPE
 from ganrepro.recipes import Recipe
 from ganrepro.records import StoredTable
 
+Arms = Mapping[str, Recipe]
+Costs = dict[tuple[str, int], float]  # by (arm, k)
 SLOW = 1e-4  # learning rate at which steps are timed
 COLUMNS = ["arm", "seed", "epoch", "step", "g_moves", "seconds", "d_real", "d_fake", "valid_ll"]
 
 
 def train_arms(
-    known: Mapping[str, Recipe], data: datasets.Dataset, seeds: Sequence[int], device: str = "auto",
-    folder: Path | None = None,
-) -> Iterator[tuple[str, int, training.Run | None]]:  # fmt: skip
+    known: Arms, data: datasets.Dataset, seeds: Sequence[int], device: str = "auto", folder: Path | None = None
+) -> Iterator[tuple[str, int, training.Run | None]]:
     """Train every arm, seed after seed, validated after every epoch: its name, the seed, and its run, None where it
     diverged. An interrupted comparison goes on from the checkpoints in `folder`."""
     for seed in seeds:
@@ -42,10 +42,9 @@ def train_arms(
                 yield name, seed, None
 
 
-def costs(
-    known: Mapping[str, Recipe], data: datasets.Dataset, device: str = "auto", rounds: int = 25, minibatches: int = 10
-) -> dict[tuple[str, int], float]:
-    """Seconds a minibatch of data takes in each arm, by (arm, k): the least of some rounds in which all take turns.
+def costs(known: Arms, data: datasets.Dataset, device: str = "auto", rounds: int = 25, minibatches: int = 10) -> Costs:
+    """Seconds a minibatch of data takes in each arm: the least of some rounds, in which all take turns, so that no arm
+    gets the busier machine.
 
     On a CPU it is the process's own time, which other work there does not lengthen: give torch one thread. The learning
     rate is small, so that nothing diverges; a step takes as long at any rate.
@@ -68,16 +67,12 @@ def costs(
     return least
 
 
-def rows(
-    name: str, seed: int, recipe: Recipe, run: training.Run | None, cost: Mapping[tuple[str, int], float], examples: int
-) -> pd.DataFrame:
-    """The epochs of an arm as rows of COLUMNS: minibatches of data, moves of G and seconds so far, score in nats, which
-    is missing throughout where it diverged."""
+def rows(name: str, seed: int, recipe: Recipe, run: training.Run | None, cost: Costs, examples: int) -> pd.DataFrame:
+    """The epochs of an arm as rows of COLUMNS: steps, moves of G, seconds so far; score in nats, NaN if it diverged."""
     epochs, an_epoch = np.arange(1, recipe.epochs + 1), math.ceil(examples / recipe.batch_size)
-    steps = [training.steps_in_all(recipe, examples, e) for e in epochs.tolist()]
     found = pd.DataFrame({
         "arm": name, "seed": seed, "epoch": epochs, "step": an_epoch * epochs,
-        "g_moves": recipe.coordination.g_moves * np.array(steps),
+        "g_moves": [recipe.coordination.g_moves * training.steps_in_all(recipe, examples, e) for e in epochs.tolist()],
         "seconds": np.cumsum([an_epoch * cost[name, recipe.at(e).k] for e in epochs.tolist()]),
     })  # fmt: skip
     for column in ("d_real", "d_fake", "valid_ll"):
@@ -92,12 +87,9 @@ def target(table: pd.DataFrame) -> float:
 
 
 def first_reach(x: NDArray[np.float64], score: NDArray[np.float64], goal: float) -> float:
-    """The x at which a curve of scores at rising x first reaches the goal, interpolated between the scores around it.
-
-    It is the first x if the first score has reached it already; inf if none has.
-    """
-    above = np.flatnonzero(score >= goal)
-    if not len(above):
+    """The x at which a curve of scores at rising x first reaches the goal, interpolated: the first x if its score has
+    reached it already, inf if none has."""
+    if not len(above := np.flatnonzero(score >= goal)):
         return math.inf
     around = slice(max(0, above[0] - 1), above[0] + 1)
     return float(np.interp(goal, score[around], x[around]))

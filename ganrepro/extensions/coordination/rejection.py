@@ -17,11 +17,9 @@ from ganrepro.training import Run
 def kept(logits: Tensor, n: int, how: str, rng: torch.Generator) -> Tensor:
     """Which n of m samples to keep by D's logits (m,): their indices, (n,), in order.
 
-    - "best": those with the highest logits.
-    - "rejection": each with a probability of min(1, c D / (1 - D)), c such that n are expected; systematic sampling
-      then keeps exactly n. c is the gamma of Azadi et al. (2019).
-
-    Raises ValueError for n not below m, or another way.
+    "best" keeps the highest logits; "rejection" each with a probability of min(1, c D / (1 - D)), by systematic
+    sampling of exactly n; c (Azadi's gamma) is such that n are expected. Raises ValueError for n not below m, or
+    another way.
     """
     if not 0 < n < len(logits):
         raise ValueError(f"n = {n}; choose from 1 to {len(logits) - 1} of {len(logits)} samples")
@@ -43,6 +41,5 @@ def kept(logits: Tensor, n: int, how: str, rng: torch.Generator) -> Tensor:
 @torch.no_grad()
 def with_logits(run: Run, m: int, seed: int) -> tuple[Tensor, Tensor]:
     """m samples (m, d) of a run and D's logits of them (m,), without dropout, on the CPU."""
-    x = run.sample(m, seed)
-    device = next(run.discriminator.parameters()).device
+    x, device = run.sample(m, seed), next(run.discriminator.parameters()).device
     return x, torch.cat([run.discriminator(part.to(device)).cpu() for part in x.split(networks.SAMPLE_BLOCK)])

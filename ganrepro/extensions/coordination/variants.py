@@ -21,15 +21,11 @@ def arms(recipe: Recipe) -> dict[str, Recipe]:
     Sources: section 7 and the authors' unused costs for what is varied; Adam's first rate and beta_1 from Radford et
     al. (2016), the second from Kingma and Ba (2015), two time scales from Heusel et al. (2017).
     """
-    known, rate = ablations.arms(recipe), recipe.learning_rate
+    known, rate, a_third = ablations.arms(recipe), recipe.learning_rate, max(1, recipe.epochs // 3)
     plain, adam = known["alternating updates"], recipe.replace(momentum=(0.5, 0.5)).coordinate(optimizer="adam")
-    second = 1 + max(1, recipe.epochs // 3)
-    third = second + max(1, recipe.epochs // 3)
+    second, third = 1 + a_third, 1 + 2 * a_third
     return {
-        RECIPE: recipe,
-        "alternating updates": plain,
-        "k = 2": known["k = 2"],
-        "k = 5": known["k = 5"],
+        **{name: known[name] for name in (RECIPE, "alternating updates", "k = 2", "k = 5")},
         "k falls: 5, 2, 1": plain.coordinate(k_schedule=((1, 5), (second, 2), (third, 1))),
         "k grows: 1, 2, 5": plain.coordinate(k_schedule=((1, 1), (second, 2), (third, 5))),
         "G moves twice": plain.coordinate(g_moves=2),
@@ -44,8 +40,7 @@ def arms(recipe: Recipe) -> dict[str, Recipe]:
         "Adam, 0.0002": adam.replace(learning_rate=2e-4),
         "Adam, 0.001": adam.replace(learning_rate=1e-3),
         "Adam, two time scales": adam.replace(learning_rate=1e-4).coordinate(d_learning_rate=4e-4),
-        **{f"{kind} z": recipe.replace(noise=kind) for kind in ("uniform", "gaussian", "spherical")
-           if kind != recipe.noise},
+        **{f"{z} z": recipe.replace(noise=z) for z in ("uniform", "gaussian", "spherical") if z != recipe.noise},
         "mixture z": recipe.coordinate(mixture=min(10, recipe.z_dim // 2)),
         **{f"z of {n}": recipe.replace(z_dim=n) for n in DIMENSIONS},
     }  # fmt: skip
@@ -55,10 +50,9 @@ def narrowed(
     recipe: Recipe, epochs: int, g_units: int = 256, d_units: int = 48, pieces: int = 4, d_irange: float = 0.0
 ) -> Recipe:
     """The recipe with narrower nets, initial weights that keep the scale of activations, and NARROW_RATE times its
-    rate; a recipe that is no wider itself changes in length alone.
+    rate; a recipe that is no wider itself changes in length alone. Raises ValueError where a layer is a convolution.
 
     d_irange: D's initial weights are at least so wide, because a comparison is too short for D to stay at 1/2 for long.
-    Raises ValueError where a layer is a convolution.
     """
     if not all(isinstance(layer, Layer) for layer in (*recipe.generator, *recipe.discriminator)):
         raise ValueError(f"recipe {recipe.name} has convolutions; only fully connected layers can be compared here")
@@ -69,11 +63,9 @@ def narrowed(
 
 
 def reduced(data: datasets.Dataset, examples: int, valid: int, least: int = 14) -> datasets.Dataset:
-    """The first so many training and validation examples, in pictures of fewer pixels, each the mean of a square.
-
-    The squares are the largest that fill the picture and leave it at least `least` pixels high and wide: with 14, sides
-    of 28 become 14 and of 48 become 16; smaller pictures stay.
-    """
+    """The first so many training and validation examples, in pictures of fewer pixels, each the mean of a square: the
+    largest that fits evenly and leaves at least `least` pixels a side. With 14, sides of 28 become 14 and of 48 become
+    16; smaller pictures stay."""
     c, h, w = data.shape
     side = max(n for n in range(1, max(1, min(h, w) // least) + 1) if h % n == w % n == 0)
 

@@ -1,7 +1,6 @@
 """Section 7, extension 4, in its later form: D has an output for each class, and samples are the class K + 1.
 
-D's loss gains the cross-entropy of labelled rows (Salimans et al., 2016; Odena, 2016). `training.train` trains it; the
-difference is in the recipe's task and in the rows.
+D's loss gains the cross-entropy of labelled rows (Salimans et al., 2016; Odena, 2016); `training.train` trains it.
 """
 
 import dataclasses
@@ -25,15 +24,10 @@ def with_classes(recipe: Recipe, classes: int) -> Recipe:
     return recipe.replace(discriminator=(*before, outputs), task=Classes(classes=classes))
 
 
-def few_labels(
-    data: Dataset, rows: Tensor, classes: int, share: float = 0.1, unlabelled: int | None = None
-) -> Dataset:
-    """The data set on which a D with classes is trained: training examples without labels, then labelled ones.
-
-    The first are the first `unlabelled` training examples (None: all). The others are `rows` of `train`, each repeated
-    equally often, so that about this share of all rows is labelled. The name tells the rows apart, for records and
-    checkpoints. Raises ValueError for a share outside (0, 1).
-    """
+def few_labels(data: Dataset, rows: Tensor, classes: int, share: float = 0.1, unlabelled: int | None = None) -> Dataset:
+    """The data set on which a D with classes is trained: the first `unlabelled` training examples (None: all), then the
+    labelled `rows` of `train`, each repeated equally often, so that they are about this share of all. Its name tells
+    the rows apart, for records and checkpoints. Raises ValueError for a share outside (0, 1)."""
     if not 0 < share < 1:
         raise ValueError(f"share = {share!r}; it must lie in (0, 1)")
     labels, x = data.labels["train"], data.training[:unlabelled]

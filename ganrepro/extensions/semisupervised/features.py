@@ -1,7 +1,6 @@
 """Section 7, extension 4: a classifier from few labels, where pictures are many.
 
-Features that a net learned without labels, under a linear classifier. The other approach, a D with an output for each
-class, is in classes.py.
+Features that a net learned without labels, under a linear classifier; classes.py has the other approach.
 """
 
 import math
@@ -21,7 +20,7 @@ from sklearn.neural_network import MLPClassifier, MLPRegressor
 from threadpoolctl import threadpool_limits
 from torch import Tensor, nn
 
-from ganrepro import datasets
+from ganrepro.datasets import Dataset, count_classes, known
 from ganrepro.parameters import ParameterError
 
 Features = Callable[[Tensor], Tensor]  # (n, d) in data space -> (n, f), row by row
@@ -33,10 +32,8 @@ BLOCK = 5000  # rows that go through a net at a time
 
 
 def label_counts(labels: Tensor, classes: int, asked: int = 0) -> list[int]:
-    """How many labels to draw of labels (N,): the number asked for, or if that is 0, those of COUNTS that can be drawn.
-
-    Raises ParameterError as `draw_labels` does.
-    """
+    """How many labels to draw of labels (N,): the number asked for, or if 0, those of COUNTS that can be drawn. Raises
+    ParameterError as `draw_labels` does."""
     if asked:
         return [len(draw_labels(labels, asked, classes, 0))]
     rarest = int(torch.bincount(labels, minlength=classes).min())
@@ -44,14 +41,13 @@ def label_counts(labels: Tensor, classes: int, asked: int = 0) -> list[int]:
 
 
 def draw_labels(labels: Tensor, n: int, classes: int, seed: int) -> Tensor:
-    """(n,) int64: the rows of one random label draw from labels (N,), as many of each class as can be.
+    """(n,) int64: rows of one random draw from labels (N,), equally many of each class, one more of some drawn too.
 
-    Where n is no multiple of the number of classes, the classes that get one more are drawn too.
     Raises ParameterError for fewer than two of each class, for more than there are, and for a label that is no class.
     """
-    if int(labels.min()) < 0 or int(labels.max()) >= classes:
-        raise ParameterError(f"labels lie in {int(labels.min())} to {int(labels.max())}; {classes} classes are 0 to "
-                             f"{classes - 1}")  # fmt: skip
+    low, high = int(labels.min()), int(labels.max())
+    if low < 0 or high >= classes:
+        raise ParameterError(f"labels lie in {low} to {high}; {classes} classes are 0 to {classes - 1}")
     rarest = int(torch.bincount(labels, minlength=classes).min())
     if type(n) is not int or not 2 * classes <= n <= rarest * classes:
         raise ParameterError(f"labels = {n!r}; choose {2 * classes} to {rarest * classes}: two or more of each of "
@@ -77,10 +73,7 @@ def hidden_layers(net: nn.Module, *chosen: int) -> Features:
 
 
 def regressor_layers(net: MLPRegressor) -> Features:
-    """The activations of all hidden layers of an inference net, side by side.
-
-    Raises ValueError for a net with units other than ReLU.
-    """
+    """The activations of all hidden layers of an inference net, side by side. Raises ValueError for units but ReLU."""
     if net.activation != "relu":
         raise ValueError(f"the inference net has {net.activation!r} units; expected 'relu'")
 
@@ -94,21 +87,16 @@ def regressor_layers(net: MLPRegressor) -> Features:
 
 
 def scaled(features: Features, unlabelled: Tensor) -> Features:
-    """The features less their mean, over one number: the mean of their standard deviations, on unlabelled (n, d).
-
-    One number for all keeps the weight of features that vary more, and does not blow up nearly constant pixels.
-    """
+    """The features less their mean, over one number: the mean of their standard deviations, on unlabelled (n, d). It
+    keeps the weight of features that vary more, and does not blow up nearly constant pixels."""
     seen = features(unlabelled)
     mean, spread = seen.mean(0), seen.std(0).mean().clamp(min=1e-12)
     return lambda x: (features(x) - mean) / spread
 
 
 def linear(x: NDArray[Any], y: NDArray[Any], seed: int) -> GridSearchCV:
-    """Multinomial logistic regression on features x (n, f) and labels y (n,).
-
-    The L2 penalty is the one with the fewest errors on a random fifth of these n examples, or on several such fifths if
-    one is fewer than HELD_OUT examples. Then all n train it. Nothing else is looked at.
-    """
+    """Multinomial logistic regression on features x (n, f), labels y (n,). Its L2 penalty is the one with the fewest
+    errors on a random fifth of these, or on several if one is fewer than HELD_OUT examples; then all n train it."""
     fifth = max(len(np.unique(y)), round(len(y) / 5))
     folds = StratifiedShuffleSplit(math.ceil(HELD_OUT / fifth), test_size=fifth, random_state=seed)
     search = GridSearchCV(LogisticRegression(max_iter=300, tol=1e-3), {"C": PENALTIES}, cv=folds)
@@ -125,7 +113,6 @@ def width_like(parameters: int, inputs: int, classes: int) -> int:
 
 def perceptron(width: int) -> Fit:
     """A supervised net with two hidden layers of `width` ReLUs, trained by Adam until its loss stands still."""
-
     def fit(x: NDArray[Any], y: NDArray[Any], seed: int) -> MLPClassifier:
         return MLPClassifier((width, width), tol=1e-2, max_iter=200, random_state=seed).fit(x, y)
 
@@ -141,15 +128,11 @@ class Method:
     most: int | None = None
 
 
-def sweep(
-    methods: Mapping[str, Method], data: datasets.Dataset, counts: Sequence[int], draws: int, n_test: int
-) -> pd.DataFrame:
-    """Test errors: columns method, labels, draw, error in % of the first n_test test examples.
-
-    Draw r of n labels is the same rows for every method, so that differences over draws are paired.
-    """
-    labels, truth = datasets.known(data, "train", "test").values()
-    chosen = {(n, r): draw_labels(labels, n, datasets.count_classes(data), r) for n in counts for r in range(draws)}
+def sweep(methods: Mapping[str, Method], data: Dataset, counts: Sequence[int], draws: int, n_test: int) -> pd.DataFrame:
+    """Test errors: columns method, labels, draw, error in % of the first n_test test examples. Draw r of n labels is
+    the same rows for every method, so that differences over draws are paired."""
+    labels, truth = known(data, "train", "test").values()
+    chosen = {(n, r): draw_labels(labels, n, count_classes(data), r) for n in counts for r in range(draws)}
     rows = []
     for name, method in methods.items():
         tested = method.features(data.test[:n_test]).numpy()
@@ -163,8 +146,7 @@ def sweep(
 
 
 def paired(found: pd.DataFrame, method: str, other: str, n: int) -> NDArray[np.float64]:
-    """(draws,): a method's error less another's in percentage points, draw by draw, at n labels; below 0 it is better.
-    Only draws that both had, which may be none."""
+    """(draws,): a method's error less another's at n labels, in percentage points, over the draws both had, if any."""
     at = found[found.labels == n].pivot(index="draw", columns="method", values="error")
     both = at.reindex(columns=[method, other]).dropna()
     return (both.iloc[:, 0] - both.iloc[:, 1]).to_numpy()

@@ -1,7 +1,6 @@
 """Completions of hidden pixels: by G, several of each picture, and by two fills that learn nothing.
 
-The completions of a record's G are stored beside it as `completions.npz`, so that they can be scored where the weights
-are not. Their scores are in fills.py.
+A record's completions are stored beside it as `completions.npz`, to be scored where its weights are not (fills.py).
 """
 
 from dataclasses import dataclass
@@ -24,31 +23,25 @@ from .masks import Shape, check_mask, masks
 
 PICTURES, FILLS = 150, 64  # evaluated of each split, and fills of each picture
 SHOWN = 40, 8  # pictures whose fills are stored, and how many of each
-SPLITS = ("valid", "test")
-FILE = "completions.npz"
+SPLITS, FILE = ("valid", "test"), "completions.npz"
 HIDDEN_COLOUR = (0.60, 0.77, 0.92)  # of hidden pixels
 
 
 @dataclass(frozen=True)
 class Evidence:
-    """The completions of one G, by the name of their mask.
+    """The completions of one G, by the name of their mask."""
 
-    masks (d,); distances of the fills, by mask and split; fills (*SHOWN, h): the first fills of the first test
-    pictures, in 256 grey levels; stored: whether all was read from a file rather than made now.
-    """
-
-    masks: dict[str, Tensor]
-    distances: dict[str, dict[str, Distances]]
-    fills: dict[str, Tensor]
-    stored: bool
+    masks: dict[str, Tensor]  # (d,)
+    distances: dict[str, dict[str, Distances]]  # by mask and split
+    fills: dict[str, Tensor]  # (*SHOWN, h): the first fills of the first test pictures, in 256 grey levels
+    stored: bool  # read from a file rather than made now
 
 
 def complete(generator: torch.nn.Module, x: Tensor, mask: Tensor, m: int = FILLS, seed: int = 0) -> Tensor:
     """(n, m, d) float32: pictures x (n, d) completed m times each, every time from fresh z; observed pixels as they
     are. mask (d,). Raises ValueError as `check_mask`, and where x does not fit."""
     assert isinstance(generator, networks.Generator)
-    recipe = generator.recipe
-    mask = check_mask(mask, recipe.shape)
+    recipe, mask = generator.recipe, check_mask(mask, generator.recipe.shape)
     if x.ndim != 2 or x.shape[1] != recipe.dim:
         raise ValueError(f"x has shape {tuple(x.shape)}; expected (n, {recipe.dim})")
     rows = x.repeat_interleave(m, 0)
@@ -62,8 +55,7 @@ def mean_fill(x: Tensor, mask: Tensor, train: Tensor) -> Tensor:
 
 
 def nearest_fill(x: Tensor, mask: Tensor, train: Tensor, k: int = FILLS) -> Tensor:
-    """(n, k, h): the hidden pixels of the k training pictures (N, d) nearest to x (n, d) in the observed ones, nearest
-    first."""
+    """(n, k, h): hidden pixels of the k training pictures (N, d) nearest to x (n, d) in the observed ones, in order."""
     seen = mask == 1
     search = NearestNeighbors(n_neighbors=k, algorithm="brute").fit(train[:, seen].numpy())
     index = torch.from_numpy(search.kneighbors(x[:, seen].numpy(), return_distance=False))
@@ -89,9 +81,7 @@ def coloured(x: Tensor, shape: Shape, hidden: Tensor | None = None) -> Tensor:
 def evidence(record: Record, data: Dataset, pictures: int = PICTURES) -> Evidence | None:
     """The completions of the first valid and test pictures by a record's G: as stored beside it, or else made now from
     its weights. None where it has neither."""
-    if found := read(record):
-        return found
-    return gather(record.generator(), data, pictures) if record.has_weights else None
+    return read(record) or (gather(record.generator(), data, pictures) if record.has_weights else None)
 
 
 def gather(generator: torch.nn.Module, data: Dataset, pictures: int = PICTURES, m: int = FILLS) -> Evidence:

@@ -14,42 +14,37 @@ from torch import Tensor
 
 from ganrepro import parzen
 
-WIDTHS: NDArray[np.float64] = np.geomspace(0.02, 2, 81)  # the grid of sigma: fine, since a window here has few centres
+Array = NDArray[np.float64]
+WIDTHS: Array = np.geomspace(0.02, 2, 81)  # the grid of sigma: fine, since a window here has few centres
 
 
 @dataclass(frozen=True)
 class Distances:
-    """Squared L2 distances over the hidden pixels, float64.
+    """Squared L2 distances over the hidden pixels."""
 
-    truth (n, m): of each fill from the hidden pixels; pairwise (n,): the mean over pairs of fills of one picture, 0 if
-    there is only one; hidden: the number h.
-    """
-
-    truth: NDArray[np.float64]
-    pairwise: NDArray[np.float64]
-    hidden: int
+    truth: Array  # (n, m): of each fill from the hidden pixels
+    pairwise: Array  # (n,): the mean over pairs of fills of one picture, 0 if there is only one
+    hidden: int  # h
 
     def first(self, n: int, m: int | None = None) -> Self:
         """Those of the first n pictures; with m, of their first m fills, while `pairwise` remains that of all fills."""
         return type(self)(self.truth[:n, :m], self.pairwise[:n], self.hidden)
 
     @property
-    def best(self) -> NDArray[np.float64]:
+    def best(self) -> Array:
         """(n,): mean squared error per pixel of the fill nearest to the truth."""
         return self.truth.min(1) / self.hidden
 
     @property
-    def mean(self) -> NDArray[np.float64]:
+    def mean(self) -> Array:
         """(n,): mean squared error per pixel of the mean s̄ of the fills: |x - s̄|² = mean |x - s|² - mean |s - s̄|²."""
         m = self.truth.shape[1]
         return (self.truth.mean(1) - self.pairwise * (m - 1) / (2 * m)) / self.hidden
 
     @property
     def diversity(self) -> float:
-        """Mean squared distance between two fills of a picture, over that of a fill from the truth.
-
-        1 for draws from the true p(x_hidden | x_observed), of which the truth is one more; 0 where all fills are equal.
-        """
+        """Mean squared distance between two fills of a picture, over that of a fill from the truth: 1 for draws from
+        the true p(x_hidden | x_observed), of which the truth is one more; 0 where all fills are equal."""
         return float(self.pairwise.mean() / self.truth.mean())
 
 
@@ -62,15 +57,12 @@ def measure(fills: Tensor, truth: Tensor) -> Distances:
     return Distances((s - x[:, None]).square().sum(2).numpy(), pairwise.numpy(), s.shape[2])
 
 
-def log_likelihood(found: Distances, sigma: float | NDArray[np.float64]) -> NDArray[np.float64]:
-    """log p(x_hidden | x_observed) in nats of each picture, under a Parzen window on its own fills alone.
-
-    (n,) for one sigma, (len(sigma), n) for several. As `parzen.log_likelihood`, each picture with its own samples.
-    """
+def log_likelihood(found: Distances, sigma: float | Array) -> Array:
+    """log p(x_hidden | x_observed) in nats of each picture, under a Parzen window on its own fills alone: (n,) for one
+    sigma, (len(sigma), n) for several. As `parzen.log_likelihood`, each picture with its own samples."""
     sigma = np.asarray(sigma, dtype=np.float64)[..., None]
-    exponents = -found.truth / (2 * sigma[..., None] ** 2)
     at_peak = math.log(found.truth.shape[1]) + found.hidden * np.log(sigma * math.sqrt(2 * math.pi))
-    return logsumexp(exponents, axis=-1) - at_peak
+    return logsumexp(-found.truth / (2 * sigma[..., None] ** 2), axis=-1) - at_peak
 
 
 def evaluate(valid: Distances, test: Distances) -> parzen.ParzenResult:

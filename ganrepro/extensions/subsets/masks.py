@@ -15,9 +15,8 @@ def masks(shape: Shape) -> dict[str, Tensor]:
     row, column = torch.meshgrid(torch.arange(h), torch.arange(w), indexing="ij")
     few = torch.rand(h, w, generator=torch.Generator().manual_seed(0)) < 0.25
     planes = {"right half": column < w // 2, "left half": column >= w // 2, "bottom half": row < h // 2,
-              "top half": row >= h // 2, "3 of 4 pixels": few}  # fmt: skip
-    found = {name: check_mask(plane, shape) for name, plane in planes.items()}
-    return found | {"middle": rectangle(shape, 0.25, 0.25, 0.5, 0.5)}
+              "top half": row >= h // 2, "3 of 4 pixels": few, "middle": rectangle((1, h, w), 0.25, 0.25, 0.5, 0.5)}
+    return {name: check_mask(plane.view(h, w), shape) for name, plane in planes.items()}
 
 
 def rectangle(shape: Shape, top: float, left: float, height: float, width: float) -> Tensor:
