@@ -18,14 +18,14 @@ if TYPE_CHECKING:
 OBJECTIVES = ("non-saturating", "minimax", "blend")
 
 
-def value(l_real: Float[Tensor, "... n"], l_fake: Float[Tensor, "... m"]) -> Float[Tensor, ...]:
+def value(l_real: Float[Tensor, "... n"], l_fake: Float[Tensor, "... m"]) -> Float[Tensor, "..."]:
     """V(D, G) = E log D(x) + E log(1 - D(G(z))), equation 1. D maximises it, G minimises it."""
     return -(softplus(-l_real).mean(-1) + softplus(l_fake).mean(-1))
 
 
 def discriminator_loss(
     l_real: Float[Tensor, "... n"], l_fake: Float[Tensor, "... m"], scale: float = 0.5, margin: float | None = None
-) -> Float[Tensor, ...]:
+) -> Float[Tensor, "..."]:
     """D's loss: -scale * V(D, G). The authors' code has scale = 1/2 (adversarial/__init__.py). Examples that D
     classifies correctly by more than the margin are masked out (`beyond`)."""
     real, fake = softplus(-l_real), softplus(l_fake)
@@ -36,7 +36,7 @@ def discriminator_loss(
 
 def generator_loss(
     l_fake: Float[Tensor, "... n"], objective: str = "non-saturating", margin: float | None = None
-) -> Float[Tensor, ...]:
+) -> Float[Tensor, "..."]:
     """G's loss, on D's logits of its samples.
 
     - "non-saturating": -E log D(G(z)), section 3's remedy, with the same fixed point.
@@ -62,6 +62,6 @@ def beyond(logits: Float[Tensor, "... n"], margin: float) -> Tensor:
     return torch.sigmoid(logits) >= 0.5 + margin
 
 
-def mean_output(logits: Float[Tensor, "... n"]) -> Float[Tensor, ...]:
+def mean_output(logits: Float[Tensor, "... n"]) -> Float[Tensor, "..."]:
     """D's mean output, in [0, 1]: D(x) on data, D(G(z)) on samples."""
     return torch.sigmoid(logits).mean(-1)

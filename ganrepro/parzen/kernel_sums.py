@@ -1,12 +1,17 @@
 """Sums of Gaussian kernels, the inner loop of the Parzen window: one float64 matrix product serves every sigma."""
 
+from __future__ import annotations
+
 import math
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
-from torch import Tensor
+
+if TYPE_CHECKING:
+    import numpy as np
+    from jaxtyping import Float, Float64
+    from torch import Tensor
 
 ROWS, COLUMNS = 512, 2048  # one block of distances: 8 MiB in float64
 LOWEST = -115.0  # 2^-115 adds nothing to a sum that holds 1, and stays clear of slow denormals
@@ -19,19 +24,21 @@ class KernelSums:
     cancellation. Kernels are float32, relative to each x's smallest |s|^2 - 2 x.s so far; sums are float64.
     """
 
-    def __init__(self, data: Tensor, center: Tensor, sigmas: NDArray[np.float64]) -> None:
+    def __init__(
+        self, data: Float[Tensor, "n d"], center: Float64[Tensor, "d"], sigmas: Float64[np.ndarray, "k"]
+    ) -> None:
         self.data, self.center = data, center
         self.scales = torch.tensor(1 / (2 * sigmas**2), dtype=torch.float64, device=data.device)
         self.nearest = torch.full((len(data),), torch.inf, dtype=torch.float64, device=data.device)
         self.sums = torch.zeros(len(sigmas), len(data), dtype=torch.float64, device=data.device)
 
-    def log(self) -> Tensor:
-        """(number of sigmas, n) float64."""
+    def log(self) -> Float64[Tensor, "k n"]:
+        """The logarithm of the sums, a row for each sigma."""
         norms = torch.cat([(x.double() - self.center).square().sum(1) for x in self.data.split(ROWS)])
         return self.sums.log() - (norms + self.nearest) * self.scales[:, None]
 
-    def add(self, samples: Tensor) -> Iterator[None]:
-        """Add the kernels of samples (m, d), block after block of the data; yields after each."""
+    def add(self, samples: Float[Tensor, "m d"]) -> Iterator[None]:
+        """Add the kernels of samples, block after block of the data; yields after each."""
         s = samples.double() - self.center
         norms = s.square().sum(1)
         product = torch.empty(ROWS * COLUMNS, dtype=torch.float64, device=s.device)

@@ -4,10 +4,12 @@ LL(x) = log (1/m) sum_j exp(-|x - s_j|^2 / 2 sigma^2) - d log(sigma sqrt(2 pi)),
 One pass over the distances serves every sigma (`kernel_sums`). Memory is bounded whatever the sizes.
 """
 
+from __future__ import annotations
+
 import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import TypeGuard
+from typing import TYPE_CHECKING, TypeGuard
 
 import numpy as np
 import torch
@@ -17,6 +19,9 @@ from torch import Tensor
 from ganrepro import progress
 
 from .kernel_sums import ROWS, KernelSums
+
+if TYPE_CHECKING:
+    from jaxtyping import Float
 
 Array = NDArray[np.float64]
 Rows = ArrayLike | Tensor
@@ -111,7 +116,7 @@ def evaluate(
     return ParzenResult(choice.sigma, float(ll.mean()), float(ll.std() / np.sqrt(len(ll))), ll, choice.at_edge)
 
 
-def _slabs(samples: Rows | Stream) -> tuple[Iterator[Tensor], int | None]:
+def _slabs(samples: Rows | Stream) -> tuple[Iterator[Float[Tensor, "m d"]], int | None]:
     """Samples as tensors (at most SLAB, d), and how many of these: None where only the stream knows."""
     if _is_stream(samples):
         return _regrouped(samples), None
@@ -128,7 +133,7 @@ def _is_stream(samples: Rows | Stream) -> TypeGuard[Stream]:
     return isinstance(samples, Iterable) and not hasattr(samples, "__array__")
 
 
-def _regrouped(blocks: Stream) -> Iterator[Tensor]:
+def _regrouped(blocks: Stream) -> Iterator[Float[Tensor, "m d"]]:
     """The blocks of a stream, joined or cut to SLAB samples each; copied, since a stream may use its memory again."""
     held: list[Tensor] = []
     for block in blocks:
@@ -144,7 +149,7 @@ def _regrouped(blocks: Stream) -> Iterator[Tensor]:
         yield torch.cat(held)
 
 
-def _matrix(name: str, array: Rows) -> Tensor:
+def _matrix(name: str, array: Rows) -> Float[Tensor, "n d"]:
     tensor = array.detach() if isinstance(array, Tensor) else torch.from_numpy(np.require(array, None, ["C", "W"]))
     if tensor.ndim != 2 or 0 in tensor.shape:
         raise ValueError(f"{name} has shape {tuple(tensor.shape)}; expected (n, d) with at least one row and column")

@@ -24,8 +24,9 @@ if TYPE_CHECKING:
 
 
 def algorithm1_step(
-    task: PlainTask, g: Player, d: Player, minibatches: Sequence[Tensor], draws: Sequence[Draw], rates: Rates
-) -> Float[Tensor, "4 ..."]:
+    task: PlainTask, g: Player, d: Player, minibatches: Sequence[Float[Tensor, "... n d"]], draws: Sequence[Draw],
+    rates: Rates,
+) -> Float[Tensor, "4 ..."]:  # fmt: skip
     """The printed algorithm: D moves on each of k minibatches, then G moves on fresh noise (draws[k:])."""
     for rows, draw in zip(minibatches, draws, strict=False):  # line 2: for k steps do
         x, c = task.split(rows, draw)  # line 4: a minibatch of examples
@@ -42,8 +43,9 @@ def algorithm1_step(
 
 
 def simultaneous_step(
-    task: PlainTask, g: Player, d: Player, minibatches: Sequence[Tensor], draws: Sequence[Draw], rates: Rates
-) -> Float[Tensor, "4 ..."]:
+    task: PlainTask, g: Player, d: Player, minibatches: Sequence[Float[Tensor, "... n d"]], draws: Sequence[Draw],
+    rates: Rates,
+) -> Float[Tensor, "4 ..."]:  # fmt: skip
     """The authors' code: both players move from one minibatch, one z and one set of dropout masks. One forward pass
     gives both losses, and each player takes the gradient of its own."""
     (rows,), (draw,) = minibatches, draws

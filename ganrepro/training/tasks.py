@@ -69,12 +69,12 @@ class PlainTask:
         """The logit of D(x), from D's outputs."""
         return outputs
 
-    def discriminator_loss(self, real: Tensor, fake: Tensor, rows: Float[Tensor, "... n r"]) -> Float[Tensor, ...]:
+    def discriminator_loss(self, real: Tensor, fake: Tensor, rows: Float[Tensor, "... n r"]) -> Float[Tensor, "..."]:
         """What D descends, from its outputs on data (with their rows) and on samples."""
         scale, margin = self.recipe.d_loss_scale, self.recipe.coordination.d_margin
         return game.discriminator_loss(self.logit(real), self.logit(fake), scale, margin)
 
-    def generator_loss(self, fake: Tensor) -> Float[Tensor, ...]:
+    def generator_loss(self, fake: Tensor) -> Float[Tensor, "..."]:
         """What G descends, from D's outputs on samples."""
         return game.generator_loss(self.logit(fake), self.recipe.objective, self.recipe.coordination.g_margin)
 
