@@ -70,7 +70,7 @@ class Record:
 
     @property
     def condition(self) -> NDArray[np.float32] | None:
-        """(n, c): what each sample was told, where the recipe has conditions."""
+        """(n, c): the condition of each sample, where the task has one."""
         return self.arrays.get("condition")
 
     @property
