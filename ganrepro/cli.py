@@ -85,6 +85,7 @@ def parser() -> argparse.ArgumentParser:
         it.add_argument("--dataset", help="by default all that are wanted, mnist first")
         it.add_argument("--recipe", help="in place of the data set's own, such as cifar10-conv")
         it.add_argument("--seed", type=int, help="may be repeated; default 0", **several)
+        it.add_argument("--learning-rate", type=float, help="default: the recipe's; a smaller one where that diverges")
 
     ablate = command("ablate", run_ablations, "train the MNIST recipe with one thing changed at a time")
     ablate.add_argument("--epochs", type=int, default=30, help="of each arm; default 30")
@@ -153,9 +154,10 @@ def train_records(options: Namespace) -> None:
     from ganrepro import device, records
 
     device.torch_device(options.device)
-    if options.dataset or options.recipe or options.seed:
+    if options.dataset or options.recipe or options.seed or options.learning_rate is not None:
         data, recipe = asked_for(options)
-        report(records.train_paper(data, options.seed or [0], options.device, options.epochs, recipe))
+        seeds, rate = options.seed or [0], options.learning_rate
+        report(records.train_paper(data, seeds, options.device, options.epochs, recipe, rate))
     else:
         report(records.train_wanted(options.device, options.epochs))
 
@@ -165,7 +167,7 @@ def snapshot_records(options: Namespace) -> None:
 
     data, recipe = asked_for(options)
     for seed in options.seed or [0]:
-        report(records.snapshot(data, seed, options.device, recipe))
+        report(records.snapshot(data, seed, options.device, recipe, options.learning_rate))
 
 
 def asked_for(options: Namespace) -> tuple[Dataset, str]:
