@@ -80,6 +80,7 @@ def parser() -> argparse.ArgumentParser:
     command("list", list_records, "all records that are here", kinds)
     train = command("train", train_records, "train missing paper records, most wanted first; resumes", kinds)
     train.add_argument("--epochs", type=int, help="in all; default: the recipe's")
+    train.add_argument("--from-record", action="store_true", help="without a checkpoint: go on from the record")
     snapshot = command("snapshot", snapshot_records, "write the record of an unfinished training", kinds)
     for it in (train, snapshot):
         it.add_argument("--dataset", help="by default all that are wanted, mnist first")
@@ -154,10 +155,11 @@ def train_records(options: Namespace) -> None:
     from ganrepro import device, records
 
     device.torch_device(options.device)
-    if options.dataset or options.recipe or options.seed or options.learning_rate is not None:
+    chosen = options.dataset or options.recipe or options.seed or options.from_record
+    if chosen or options.learning_rate is not None:
         data, recipe = asked_for(options)
-        seeds, rate = options.seed or [0], options.learning_rate
-        report(records.train_paper(data, seeds, options.device, options.epochs, recipe, rate))
+        more = recipe, options.learning_rate, options.from_record
+        report(records.train_paper(data, options.seed or [0], options.device, options.epochs, *more))
     else:
         report(records.train_wanted(options.device, options.epochs))
 

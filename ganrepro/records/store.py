@@ -7,6 +7,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from ganrepro import datasets, paths, training
 from ganrepro.code_checksum import code_sha256
 from ganrepro.datasets import Dataset
@@ -139,10 +141,11 @@ def train_wanted(device: str = "auto", epochs: int | None = None) -> Iterator[Re
 
 def train_paper(
     data: Dataset, seeds: Seeds = (0,), device: str = "auto", epochs: int | None = None, recipe: str = OWN,
-    learning_rate: float | None = None,
+    learning_rate: float | None = None, from_record: bool = False,
 ) -> Iterator[Record]:  # fmt: skip
     """Train records of a recipe (see `for_dataset`) to `epochs` in all, from checkpoints if there; longer ones stay.
-    A learning_rate stands in place of the recipe's.
+    A learning_rate stands in place of the recipe's. With from_record, a training without a checkpoint goes on from the
+    weights of the record at hand (`Run.restart`); raises FileNotFoundError where there is none, or none with weights.
 
     One record a seed, or one for each fold where each fold has its own model. On a GPU all seeds are trained together.
     """
@@ -154,8 +157,32 @@ def train_paper(
         done = {seed: r for seed, r in found.items() if r is not None and r.meta["epochs"] >= full.epochs}
         yield from done.values()
         missing = [seed for seed in seeds if seed not in done]
+        if from_record:
+            _restart(full, part, {seed: found[seed] for seed in missing}, device)
         for group in [missing] if torch_device(device).type == "cuda" and missing else [[seed] for seed in missing]:
             yield from _train_records(full, part, "paper", group, device)
+
+
+def _restart(recipe: Recipe, data: Dataset, found: dict[int, Record | None], device: str) -> None:
+    """Write the checkpoints of trainings that go on from records' weights, where there are no checkpoints yet."""
+    begun = {}
+    for seed, record in found.items():
+        file = checkpoint_folder(recipe, data) / f"seed{seed}.safetensors"
+        if file.is_file():
+            print(f"seed {seed} goes on from its checkpoint {file}, not from the record")
+            continue
+        if record is None:
+            raise FileNotFoundError(f"there is no record of {recipe.name} on {data.label}, seed {seed}, to go on from; "
+                                    "train without from_record to begin one")  # fmt: skip
+        run = begun[file] = training.start(recipe, data, seed, torch_device(device))
+        rows: Any = record.curves.to_dict("records")
+        commit = record.meta["git"]["commit"] or "unknown"
+        source = f"the record of {record.meta['epochs']} epochs, made at commit {commit}"
+        run.restart(record.weights(), rows, list(torch.from_numpy(record.progress)), len(data.training), source)
+        run.restarts = record.meta.get("restarts", []) + run.restarts
+        run.codes = list(record.meta.get("trained_by", []))
+    for file, run in begun.items():  # once it is sure that none is refused
+        checkpoints.save(file, run, data)
 
 
 def snapshot(
