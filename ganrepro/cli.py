@@ -80,11 +80,13 @@ def parser() -> argparse.ArgumentParser:
     command("list", list_records, "all records that are here", kinds)
     train = command("train", train_records, "train missing paper records, most wanted first; resumes", kinds)
     train.add_argument("--epochs", type=int, help="in all; default: the recipe's")
+    train.add_argument("--from-record", action="store_true", help="without a checkpoint: go on from the record")
     snapshot = command("snapshot", snapshot_records, "write the record of an unfinished training", kinds)
     for it in (train, snapshot):
         it.add_argument("--dataset", help="by default all that are wanted, mnist first")
         it.add_argument("--recipe", help="in place of the data set's own, such as cifar10-conv")
         it.add_argument("--seed", type=int, help="may be repeated; default 0", **several)
+        it.add_argument("--learning-rate", type=float, help="default: the recipe's; a smaller one where that diverges")
 
     ablate = command("ablate", run_ablations, "train the MNIST recipe with one thing changed at a time")
     ablate.add_argument("--epochs", type=int, default=30, help="of each arm; default 30")
@@ -153,9 +155,11 @@ def train_records(options: Namespace) -> None:
     from ganrepro import device, records
 
     device.torch_device(options.device)
-    if options.dataset or options.recipe or options.seed:
+    chosen = options.dataset or options.recipe or options.seed or options.from_record
+    if chosen or options.learning_rate is not None:
         data, recipe = asked_for(options)
-        report(records.train_paper(data, options.seed or [0], options.device, options.epochs, recipe))
+        more = recipe, options.learning_rate, options.from_record
+        report(records.train_paper(data, options.seed or [0], options.device, options.epochs, *more))
     else:
         report(records.train_wanted(options.device, options.epochs))
 
@@ -165,7 +169,7 @@ def snapshot_records(options: Namespace) -> None:
 
     data, recipe = asked_for(options)
     for seed in options.seed or [0]:
-        report(records.snapshot(data, seed, options.device, recipe))
+        report(records.snapshot(data, seed, options.device, recipe, options.learning_rate))
 
 
 def asked_for(options: Namespace) -> tuple[Dataset, str]:

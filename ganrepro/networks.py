@@ -162,10 +162,14 @@ class Discriminator(nn.Module):
         factors = recipe.task.factors(recipe.dim)[: recipe.task.d_condition(recipe.dim)]
         self.register_buffer("factors", torch.tensor(factors, dtype=torch.float64), persistent=False)
 
+    def scaled(self, x: Examples) -> Examples:
+        """What the first layer is given: examples, times the recipe's input_scale where it has one."""
+        return x if self.recipe.input_scale is None else x * self.recipe.input_scale
+
     def forward(self, x: Examples, dropout: tuple[Tensor, ...] = (), c: Condition = None) -> Float[Tensor, "... n"]:
         """Logits (..., n), or outputs (..., n, K), of examples and, where the task has one, their condition, which is
         never dropped. dropout: a factor for each layer's input, as `draw_dropout` makes them; none at evaluation."""
-        h = x * dropout[0] if dropout else x
+        h = self.scaled(x) * dropout[0] if dropout else self.scaled(x)
         if c is not None:
             h = torch.cat([h, c[..., : len(self.factors)] * self.factors.to(c.dtype)], -1)
         for i, layer in enumerate(self.layers):

@@ -73,6 +73,10 @@ _MADE_FOR |= dict.fromkeys(("conditional", "attributes", "subsets"), "mnist")
 def for_dataset(name: str, shape: tuple[int, int, int], recipe: str = OWN) -> Recipe:
     """The recipe for a data set: its own where the paper has one, else the MNIST recipe at the data's size.
 
+    Where pictures are larger than the recipe's own, d numbers in place of d', D sees them times sqrt(d' / d), unless
+    the recipe normalises their contrast. The largest curvature of a loss grows with the squared length of a layer's
+    input (LeCun, Kanter and Solla, 1991), so that the authors' rate, right for d' numbers, would diverge for d.
+
     - name: as in `datasets.load`, or `Dataset.name`.
     - shape: (c, h, w) of one example.
     - recipe: one of RECIPES in place of the data set's own. CIFAR-10 has two; its own is the fully connected one.
@@ -90,8 +94,9 @@ def for_dataset(name: str, shape: tuple[int, int, int], recipe: str = OWN) -> Re
     last = found.generator[-1]
     if not isinstance(last, Layer):
         raise ValueError(f"shape = {shape!r}; the recipe {family} is for pictures of shape {found.shape} only")
-    last = dataclasses.replace(last, units=math.prod(shape))
-    return found.replace(shape=shape, generator=(*found.generator[:-1], last))
+    last, scale = dataclasses.replace(last, units=math.prod(shape)), math.sqrt(found.dim / math.prod(shape))
+    return found.replace(shape=shape, generator=(*found.generator[:-1], last),
+                         input_scale=scale if scale < 1 and found.contrast is None else None)  # fmt: skip
 
 
 def own(name: str) -> str:

@@ -151,6 +151,7 @@ class Recipe:
     k: Count = 1  # P: Algorithm 1's steps of D for one of G
     objective: Literal["non-saturating", "minimax", "blend"] = "non-saturating"  # P: section 3, last paragraph
     d_loss_scale: Positive = 0.5  # C: D's cost is the mean of its real and its fake half
+    input_scale: Positive | None = None  # ours: D sees x times this; see for_dataset
     contrast: Positive | None = None  # C: cifar10 only: the L2 norm of each picture less its mean
     products: Literal["tf32", "bfloat16"] | None = None  # ours: matrix products from rounded numbers, faster ones
     second_stage: SecondStage | None = None  # C: tfd only

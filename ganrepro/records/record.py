@@ -100,13 +100,14 @@ class Record:
 
     def generator(self) -> networks.Generator:
         """G with the record's weights, in eval mode on the CPU."""
-        return networks.with_weights(networks.Generator, self.recipe.at(self.meta["epochs"]), self._weights())
+        return networks.with_weights(networks.Generator, self.recipe.at(self.meta["epochs"]), self.weights())
 
     def discriminator(self) -> networks.Discriminator:
         """D with the record's weights, in eval mode on the CPU."""
-        return networks.with_weights(networks.Discriminator, self.recipe.at(self.meta["epochs"]), self._weights())
+        return networks.with_weights(networks.Discriminator, self.recipe.at(self.meta["epochs"]), self.weights())
 
-    def _weights(self) -> dict[str, torch.Tensor]:
+    def weights(self) -> dict[str, torch.Tensor]:
+        """Parameters of both players as they are stored, named generator.* and discriminator.*"""
         file = self.path / "weights.safetensors"
         if not self.has_weights:
             raise FileNotFoundError(f"{file} is not there: weights are committed for MNIST seed 0 only; train this one")

@@ -5,6 +5,9 @@ Committed paper records are under results/, all others under runs/. A record app
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
+
+import torch
 
 from ganrepro import datasets, paths, training
 from ganrepro.code_checksum import code_sha256
@@ -78,7 +81,7 @@ def _find_paper(recipe: Recipe, data: Dataset, seed: int) -> Record | None:
 
 def get_or_train(
     dataset: str | Dataset, profile: str = "auto", seed: int = 0, device: str = "auto", *,
-    recipe: Recipe | str | None = None, train: bool = True,
+    recipe: Recipe | str | None = None, train: bool = True, learning_rate: float | None = None,
 ) -> Record:  # fmt: skip
     """The record of one training, made if it is not there.
 
@@ -87,6 +90,7 @@ def get_or_train(
       paper record if there is one, else quick. A quick record is made again when the code has changed.
     - recipe: a name in RECIPES in place of the data set's own, or a Recipe, trained as it is whatever the profile.
     - train: False raises FileNotFoundError instead of training.
+    - learning_rate: in place of the recipe's, as for pictures on which that diverges. Such a record has its own folder.
 
     An absent paper record first prints how long it will take here. Raises ValueError for an unknown profile, a bad
     seed, and a paper record of another recipe than asked for.
@@ -97,6 +101,7 @@ def get_or_train(
         raise ValueError(f"seed = {seed!r}; it must be an int of at least 0")
     data = datasets.load(dataset) if isinstance(dataset, str) else dataset
     wanted = recipe if isinstance(recipe, Recipe) else for_dataset(data.name, data.shape, recipe or OWN)
+    wanted = _at_rate(wanted, learning_rate)
     if profile != "quick" and (found := _find_paper(wanted, data, seed)):
         return found
     if profile != "paper":
@@ -112,13 +117,15 @@ def get_or_train(
 
 
 def get_with_weights(
-    data: Dataset, profile: str = "auto", seed: int = 0, device: str = "auto", *, recipe: Recipe | str | None = None
-) -> Record:
+    data: Dataset, profile: str = "auto", seed: int = 0, device: str = "auto", *, recipe: Recipe | str | None = None,
+    learning_rate: float | None = None,
+) -> Record:  # fmt: skip
     """As `get_or_train`; but where the paper record has no weights here, the quick one, and a line that says so."""
-    if (record := get_or_train(data, profile, seed, device, recipe=recipe)).has_weights:
+    more: dict[str, Any] = {"recipe": recipe, "learning_rate": learning_rate}
+    if (record := get_or_train(data, profile, seed, device, **more)).has_weights:
         return record
     print(f"the {record.meta['profile']} record of seed {seed} has no weights here: a quick one is used instead")
-    return get_or_train(data, "quick", seed, device, recipe=recipe)
+    return get_or_train(data, "quick", seed, device, **more)
 
 
 def train_wanted(device: str = "auto", epochs: int | None = None) -> Iterator[Record]:
@@ -133,30 +140,59 @@ def train_wanted(device: str = "auto", epochs: int | None = None) -> Iterator[Re
 
 
 def train_paper(
-    data: Dataset, seeds: Seeds = (0,), device: str = "auto", epochs: int | None = None, recipe: str = OWN
-) -> Iterator[Record]:
+    data: Dataset, seeds: Seeds = (0,), device: str = "auto", epochs: int | None = None, recipe: str = OWN,
+    learning_rate: float | None = None, from_record: bool = False,
+) -> Iterator[Record]:  # fmt: skip
     """Train records of a recipe (see `for_dataset`) to `epochs` in all, from checkpoints if there; longer ones stay.
+    A learning_rate stands in place of the recipe's. With from_record, a training without a checkpoint goes on from the
+    weights of the record at hand (`Run.restart`); raises FileNotFoundError where there is none, or none with weights.
 
     One record a seed, or one for each fold where each fold has its own model. On a GPU all seeds are trained together.
     """
     full = for_dataset(data.name, data.shape, recipe)
-    full = full if epochs is None else full.replace(epochs=epochs)
+    full = _at_rate(full if epochs is None else full.replace(epochs=epochs), learning_rate)
     for part in _models(data):
         training.check_arguments(full, part, seeds, full.epochs, 0)
         found = {seed: _find_paper(full, part, seed) for seed in seeds}
         done = {seed: r for seed, r in found.items() if r is not None and r.meta["epochs"] >= full.epochs}
         yield from done.values()
         missing = [seed for seed in seeds if seed not in done]
+        if from_record:
+            _restart(full, part, {seed: found[seed] for seed in missing}, device)
         for group in [missing] if torch_device(device).type == "cuda" and missing else [[seed] for seed in missing]:
             yield from _train_records(full, part, "paper", group, device)
 
 
-def snapshot(data: Dataset, seed: int = 0, device: str = "auto", recipe: str = OWN) -> Iterator[Record]:
+def _restart(recipe: Recipe, data: Dataset, found: dict[int, Record | None], device: str) -> None:
+    """Write the checkpoints of trainings that go on from records' weights, where there are no checkpoints yet."""
+    begun = {}
+    for seed, record in found.items():
+        file = checkpoint_folder(recipe, data) / f"seed{seed}.safetensors"
+        if file.is_file():
+            print(f"seed {seed} goes on from its checkpoint {file}, not from the record")
+            continue
+        if record is None:
+            raise FileNotFoundError(f"there is no record of {recipe.name} on {data.label}, seed {seed}, to go on from; "
+                                    "train without from_record to begin one")  # fmt: skip
+        run = begun[file] = training.start(recipe, data, seed, torch_device(device))
+        rows: Any = record.curves.to_dict("records")
+        commit = record.meta["git"]["commit"] or "unknown"
+        source = f"the record of {record.meta['epochs']} epochs, made at commit {commit}"
+        run.restart(record.weights(), rows, list(torch.from_numpy(record.progress)), len(data.training), source)
+        run.restarts = record.meta.get("restarts", []) + run.restarts
+        run.codes = list(record.meta.get("trained_by", []))
+    for file, run in begun.items():  # once it is sure that none is refused
+        checkpoints.save(file, run, data)
+
+
+def snapshot(
+    data: Dataset, seed: int = 0, device: str = "auto", recipe: str = OWN, learning_rate: float | None = None
+) -> Iterator[Record]:
     """The record of a paper training as its checkpoint stands now, labelled with the epochs it has had.
 
     Raises FileNotFoundError if no training has begun.
     """
-    full = for_dataset(data.name, data.shape, recipe)
+    full = _at_rate(for_dataset(data.name, data.shape, recipe), learning_rate)
     for part in _models(data):
         file = checkpoint_folder(full, part) / f"seed{seed}.safetensors"
         if not file.is_file():
@@ -164,6 +200,10 @@ def snapshot(data: Dataset, seed: int = 0, device: str = "auto", recipe: str = O
         run = training.start(full, part, seed, torch_device(device))
         checkpoints.load(file, run, part)
         yield write_record(run, part, "paper", paths.runs() / folder(full, part, "paper", seed))
+
+
+def _at_rate(recipe: Recipe, learning_rate: float | None) -> Recipe:
+    return recipe if learning_rate is None else recipe.replace(learning_rate=learning_rate)
 
 
 def _models(data: Dataset) -> list[Dataset]:

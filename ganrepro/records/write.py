@@ -55,6 +55,8 @@ def write_record(run: training.Run, data: datasets.Dataset, profile: str, path: 
         "git": provenance.git(), "code": code_sha256(), "trained_by": run.codes,
         "versions": provenance.versions(), "hardware": provenance.hardware(device),
     }  # fmt: skip
+    if run.restarts:
+        meta["restarts"] = run.restarts
     with paths.atomic_folder(path) as unfinished:
         (unfinished / "record.json").write_text(json.dumps(meta, indent=1) + "\n")
         run.curves.to_csv(unfinished / "curves.csv", index=False, float_format="%.6g")

@@ -17,6 +17,7 @@ COLUMNS = ["dataset", "label", "model", "recipe", "rule", "epochs", "n_seeds", "
 CONTROLS = StoredTable("controls", "mnist")  # made once, because k-means takes minutes
 OURS = "Adversarial nets (here)"
 RULES = {"last": "last epoch", "fine": "last epoch, σ on a fine grid", "best": "best epoch on validation"}
+RESTARTED = "restarted at epoch"  # from stored weights; see `restarts` in the record
 HEADLINE = "best"  # no rule chooses on test data
 STAND_INS = ("att", "fer2013")
 # Label, column of the errors, and each model's score and error.
@@ -70,7 +71,7 @@ def gan_rows(records: Sequence[Record], source: str = "computed here", label: st
             alike = [models[seed] for seed in models if lengths[seed] == length]
             name = alike[0][0].meta["recipe"]["name"]
             common = {
-                "dataset": dataset, "label": shown_as, "source": source,
+                "dataset": dataset, "label": shown_as, "source": _restarted(alike, source),
                 "model": OURS if name == recipes.own(dataset) else f"{OURS}, {name}",
                 "recipe": name if profile == "paper" else f"{name} ({profile} profile)",
             }  # fmt: skip
@@ -79,6 +80,12 @@ def gan_rows(records: Sequence[Record], source: str = "computed here", label: st
                 if seeds := [parts for parts in scored if all(parts)]:
                     rows.append(common | {"rule": named} | _over_seeds(seeds))
     return pd.DataFrame(rows, columns=COLUMNS)
+
+
+def _restarted(seeds: Sequence[Sequence[Record]], source: str) -> str:
+    """The source, with the epochs after which any of the trainings was started again from stored weights."""
+    epochs = sorted({again["epoch"] for parts in seeds for part in parts for again in part.meta.get("restarts", [])})
+    return f"{source}; {RESTARTED} {', '.join(map(str, epochs))}" if epochs else source
 
 
 def _over_seeds(seeds: Sequence[Sequence[Mapping[str, Any]]]) -> dict[str, Any]:
@@ -124,7 +131,8 @@ def join(*tables: pd.DataFrame) -> pd.DataFrame:
 
 
 def readable(table: pd.DataFrame) -> pd.DataFrame:
-    """For people: one column with the score and its error, named for what the error is over."""
+    """For people: one column with the score and its error, named for what the error is over. A * after the epochs
+    marks a training that was started again from stored weights."""
 
     def score(row: pd.Series) -> str:
         known = [over for over in ("examples", "folds", "seeds") if pd.notna(row[f"se_{over}"])]
@@ -133,11 +141,13 @@ def readable(table: pd.DataFrame) -> pd.DataFrame:
     def text(value: Any, form: str = "{}") -> str:
         return "" if pd.isna(value) else form.format(value)
 
+    restarted = table.source.str.contains(RESTARTED, na=False)
     return pd.DataFrame({
         "data": table.label, "model": table.model,
         "log-likelihood (nats)": [score(row) for _, row in table.iterrows()],
         "σ": [text(s, "{:.4f}") for s in table.sigma],
-        "epochs": [text(e, "{}" if isinstance(e, str) else "{:.0f}") for e in table.epochs],
+        "epochs": [text(e, "{}" if isinstance(e, str) else "{:.0f}") + "*" * again
+                   for e, again in zip(table.epochs, restarted, strict=True)],
         "rule": table.rule.map(text), "seeds": [text(s, "{:.0f}") for s in table.n_seeds], "source": table.source,
     }).reset_index(drop=True)  # fmt: skip
 

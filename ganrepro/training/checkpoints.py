@@ -46,7 +46,8 @@ def save(path: Path, run: Run, data: Dataset) -> None:
     if run.progress:
         tensors["progress"] = torch.stack(run.progress)
     tensors |= {f"best.{k}": p for k, p in run.best.items()}
-    state = {"epoch": run.epoch, "batch": run.batch, "rows": run.rows, "best_epoch": run.best_epoch, "codes": run.codes}
+    state = {"epoch": run.epoch, "batch": run.batch, "rows": run.rows, "best_epoch": run.best_epoch, "codes": run.codes,
+             "restarts": run.restarts}  # fmt: skip
     write(path, tensors, fingerprint(run, data) | {"state": state})
 
 
@@ -72,6 +73,7 @@ def load(path: Path, run: Run, data: Dataset) -> None:
     run.epoch, run.batch, run.rows = state["epoch"], state["batch"], state["rows"]
     run.progress = list(tensors["progress"]) if "progress" in tensors else []
     run.best_epoch, run.codes = state["best_epoch"], state.get("codes", ["earlier code, not kept"])
+    run.restarts = state.get("restarts", [])
     run.best = {k.removeprefix("best."): p for k, p in tensors.items() if k.startswith("best.")}
 
 

@@ -103,8 +103,7 @@ def run_epoch(group: Sequence[Run], x: Tensor, bar: tqdm | None = None, stacked:
     seconds = (time.perf_counter() - began) / len(group)
     for run, own in zip(group, of_each, strict=True):
         if not all(math.isfinite(v) for v in own):
-            where = f"training of {recipe.name}, seed {run.seed}, diverged in epoch {epoch}"
-            raise FloatingPointError(f"{where}: losses {own[0]}, {own[1]}")
+            raise FloatingPointError(_diverged(run, epoch, own))
         run.epoch, run.batch = epoch, run.batch + math.ceil(len(x) / recipe.batch_size)
         rates = rates_at(recipe, epoch, run.batch - 1)
         done = int(run.rows[-1]["step"]) if run.rows else 0
@@ -112,6 +111,15 @@ def run_epoch(group: Sequence[Run], x: Tensor, bar: tqdm | None = None, stacked:
         run.rows.append(dict(zip(CURVES, row, strict=True)))
     d_loss, g_loss, d_real, d_fake = means.mean(1).tolist()
     bar.set_postfix_str(f"epoch {epoch} L_D {d_loss:.3f} L_G {g_loss:.3f} D(x) {d_real:.2f} D(G(z)) {d_fake:.2f}")
+
+
+def _diverged(run: Run, epoch: int, means: Sequence[float]) -> str:
+    """What to say of a loss that is no longer finite: where, and what to do."""
+    rate = run.recipe.learning_rate
+    smaller, where = f"{rate / 4:.2g}", f"training of {run.recipe.name}, seed {run.seed}, diverged in epoch {epoch}"
+    return (f"{where}: losses {means[0]}, {means[1]}. Try a learning rate below {rate:.3g}: `-p learning_rate "
+            f"{smaller}` in the notebook, `--learning-rate {smaller}` on the command line, or "
+            f"recipe.replace(learning_rate={smaller})")
 
 
 def steps_of_epoch(run: Run, x: Tensor, bar: tqdm) -> Tensor:

@@ -1,7 +1,9 @@
 """One training on its way: its players, random state, curves, and the best weights so far by validation score."""
 
 import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -19,6 +21,7 @@ CURVES = ("epoch", "step", "d_loss", "g_loss", "d_real", "d_fake", "valid_ll", "
 VALIDATION_SAMPLES = 10_000  # as many as the final score takes
 PROGRESS_EPOCHS = frozenset([0] + [m * 10**e for e in range(6) for m in (1, 2, 5)])
 SEED_INIT, SEED_TRAIN, SEED_PROGRESS, SEED_STAGE, SEED_CONDITION = range(5)  # independent random streams of one seed
+SEED_RESTART = 5  # and from here on one for a restart after each epoch
 
 
 def random_state(seed: int, stream: int, device: torch.device | str = "cpu") -> torch.Generator:
@@ -43,6 +46,7 @@ class Run:
     best: dict[str, Tensor] = field(default_factory=dict)  # weights at best_epoch, as `weights` gives them
     conditions: Tensor | None = None  # (n, c) of the training examples, from which samples draw theirs
     codes: list[str] = field(default_factory=list)  # checksums of the code that trained it, in order
+    restarts: list[dict[str, Any]] = field(default_factory=list)  # where it went on from weights alone
 
     @property
     def generator(self) -> torch.nn.Module:
@@ -91,6 +95,28 @@ class Run:
         self.batch = 0
         return True
 
+    def restart(
+        self, weights: Mapping[str, Tensor], rows: Sequence[dict[str, float]], progress: Sequence[Tensor],
+        examples: int, source: str,
+    ) -> None:  # fmt: skip
+        """Go on from weights alone, named as by `weights`, and the curves so far: momenta are 0, the random stream is a
+        fresh one, and these weights stand in for the best ones until a better epoch comes. For a run just started."""
+        epoch, stage, before = int(rows[-1]["epoch"]), self.recipe.second_stage, 0
+        if stage is not None and epoch > stage.after:
+            before = stage.after
+            self.begin_stage(before + 1)
+        with torch.no_grad():
+            for who, player in (("generator", self.g), ("discriminator", self.d)):
+                for k, p in player.theta.items():
+                    p.copy_(weights[f"{who}.{k}"])
+        self.rng.set_state(random_state(self.seed, SEED_RESTART + epoch, self.rng.device).get_state())
+        self.epoch, self.rows, self.progress = epoch, list(rows), list(progress)
+        self.batch = (epoch - before) * math.ceil(examples / self.recipe.batch_size)
+        self.best_epoch, self.best = epoch, self.weights()
+        kind = str(next(iter(weights.values())).dtype).removeprefix("torch.")
+        how = "momenta 0, a new random stream, and until a better epoch came these weights as the best ones"
+        self.restarts.append({"epoch": epoch, "from": source, "weights": f"{kind} of both players; {how}"})
+
 
 def start(recipe: recipes.Recipe, data: Dataset, seed: int, device: torch.device | str = "cpu") -> Run:
     """A run at epoch 0. Weights are drawn on the CPU, so that they are the same on every device."""
@@ -122,7 +148,7 @@ def validate(run: Run, data: Dataset) -> None:
     """Score the run's samples on validation data; note the score, and keep the weights where it is the best yet."""
     samples, device = run.sample(VALIDATION_SAMPLES, seed=run.seed), run.rng.device
     curve = parzen.log_likelihood(samples, parzen.validation_examples(data), parzen.DEFAULT_GRID, device=device).mean(1)
-    earlier = [row["valid_ll"] for row in run.rows if not math.isnan(row["valid_ll"])]
+    best = [row["valid_ll"] for row in run.rows if row["epoch"] == run.best_epoch]  # of the weights that are kept
     run.rows[-1]["valid_ll"] = float(curve.max())
-    if not earlier or curve.max() > max(earlier):
+    if not best or math.isnan(best[0]) or curve.max() > best[0]:
         run.best_epoch, run.best = run.epoch, run.weights()

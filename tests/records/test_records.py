@@ -4,11 +4,13 @@ import csv
 import dataclasses
 import json
 import os
+import shutil
 import sys
 import zipfile
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from hypothesis import given
@@ -587,6 +589,61 @@ def test_a_paper_training_goes_on_from_its_checkpoint_to_the_same_record(
     assert np.array_equal(whole.samples, longer.samples)
     columns = ["epoch", "d_loss", "g_loss", "lr", "momentum"]
     assert whole.curves[columns].equals(longer.curves[columns])
+
+
+def test_a_record_grows_from_its_weights_where_there_is_no_checkpoint(runs, own_recipe, digits, tmp_path, monkeypatch):
+    (first,) = records.train_paper(digits, [1], device="cpu", epochs=20)
+    shutil.rmtree(runs / "checkpoints")
+    (grown,) = records.train_paper(digits, [1], device="cpu", epochs=40, from_record=True)
+    assert grown.path == first.path and grown.meta["epochs"] == 40
+    (again,) = grown.meta["restarts"]
+    assert again["epoch"] == 20 and again["weights"].startswith("float16 of both players; momenta 0")
+    assert list(grown.curves.epoch) == list(range(1, 41)) and grown.curves.step.diff().nunique() == 1  # curves join
+    assert grown.meta["progress_epochs"] == [0, 1, 2, 5, 10, 20] and len(grown.progress) == 6
+
+    monkeypatch.setenv("GANREPRO_RUNS", str(tmp_path / "whole"))
+    (whole,) = records.train_paper(digits, [1], device="cpu", epochs=40)
+    pd.testing.assert_frame_equal(grown.curves[:20].drop(columns="seconds"), whole.curves[:20].drop(columns="seconds"))
+    for column in ("lr", "momentum", "step"):  # schedules go on, too
+        assert grown.curves[column].equals(whole.curves[column])
+    for column in ("d_loss", "g_loss"):  # the first epoch after is within one epoch's scatter of the unbroken one's
+        scatter = whole.curves[column][10:].diff().std()
+        assert abs(grown.curves[column][20] - whole.curves[column][20]) < 3 * scatter
+    assert not np.array_equal(grown.samples, whole.samples)  # the momenta and the random stream are not those
+
+
+def test_a_restart_is_marked_in_the_table_and_kept_through_a_checkpoint(runs, own_recipe, digits):
+    list(records.train_paper(digits, [1], device="cpu", epochs=1))
+    shutil.rmtree(runs / "checkpoints")
+    list(records.train_paper(digits, [1], device="cpu", epochs=2, from_record=True))
+    (grown,) = records.train_paper(digits, [1], device="cpu", epochs=3, from_record=True)  # from its checkpoint now
+    assert [again["epoch"] for again in grown.meta["restarts"]] == [1]
+    rows = tables.gan_rows([grown], "here")
+    assert set(rows.source) == {"here; restarted at epoch 1"} and tables.readable(rows).epochs[0] == "3*"
+
+
+def test_after_a_restart_the_best_epoch_is_among_those_whose_weights_are_here(runs, own_recipe, digits):
+    list(records.train_paper(digits, [1], device="cpu", epochs=5))
+    shutil.rmtree(runs / "checkpoints")
+    (grown,) = records.train_paper(digits, [1], device="cpu", epochs=15, from_record=True)
+    scored = grown.curves[grown.curves.epoch >= 5].dropna(subset="valid_ll").set_index("epoch").valid_ll
+    assert list(scored.index) == [5, 10, 15] and grown.meta["scores"]["best"]["epoch"] == scored.idxmax()
+
+
+def test_what_cannot_be_gone_on_with_is_refused_and_nothing_written(runs, own_recipe, digits):
+    def grow(epochs=2):
+        return list(records.train_paper(digits, [1], device="cpu", epochs=epochs, from_record=True))
+
+    with pytest.raises(FileNotFoundError, match="there is no record of mnist on scikit-learn digits, seed 1, to go"):
+        grow()
+    assert not content(runs)
+    (first,) = records.train_paper(digits, [1], device="cpu", epochs=1)
+    shutil.rmtree(runs / "checkpoints")
+    (first.path / "weights.safetensors").unlink()
+    before = content(runs)
+    with pytest.raises(FileNotFoundError, match="weights.safetensors is not there"):
+        grow()
+    assert content(runs) == before
 
 
 def test_a_longer_paper_record_stays(runs, own_recipe, digits, trainings):

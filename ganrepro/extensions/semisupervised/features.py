@@ -18,9 +18,10 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV, StratifiedShuffleSplit
 from sklearn.neural_network import MLPClassifier, MLPRegressor
 from threadpoolctl import threadpool_limits
-from torch import Tensor, nn
+from torch import Tensor
 
 from ganrepro.datasets import Dataset, count_classes, known
+from ganrepro.networks import Discriminator
 from ganrepro.parameters import ParameterError
 
 Features = Callable[[Tensor], Tensor]  # (n, d) in data space -> (n, f), row by row
@@ -59,15 +60,15 @@ def draw_labels(labels: Tensor, n: int, classes: int, seed: int) -> Tensor:
 
 
 @torch.no_grad()
-def hidden(net: nn.Module, x: Tensor) -> list[Tensor]:
+def hidden(net: Discriminator, x: Tensor) -> list[Tensor]:
     """The activations of each hidden layer of a D at x (n, d): a list of (n, units) float32, without dropout."""
-    found = [x]
-    for layer in list(net.layers)[:-1]:  # type: ignore[arg-type]
+    found = [net.scaled(x)]
+    for layer in list(net.layers)[:-1]:
         found.append(torch.cat([layer(block) for block in found[-1].split(BLOCK)]))
     return found[1:]
 
 
-def hidden_layers(net: nn.Module, *chosen: int) -> Features:
+def hidden_layers(net: Discriminator, *chosen: int) -> Features:
     """The activations of the chosen hidden layers (from 1) of a D, side by side."""
     return lambda x: torch.cat([hidden(net, x)[i - 1] for i in chosen], 1)
 
