@@ -14,8 +14,8 @@ from ganrepro.datasets import Dataset
 from ganrepro.recipes import Recipe
 from ganrepro.records import Record
 
-# The condition_scale that 500 steps on MNIST need, whatever the full recipe's: see recipes/paper.py. Share of samples of
-# the requested class, seeds 0 and 1: at 1 .09 and .09, at 10 .20 and .20, at 20 .91 and .61.
+# The condition_scale that 500 steps on MNIST need, whatever the full recipe's (see recipes/paper.py). Share of samples
+# of the requested class, seeds 0 and 1: at 1 .09 and .09, at 10 .20 and .20, at 20 .91 and .61.
 QUICK_SCALE = 20.0
 
 
