@@ -90,8 +90,8 @@ class Record:
 
     @property
     def title(self) -> str:
-        """The training in words: "conditional on MNIST, quick profile, seed 0"."""
-        return f"{self.recipe.name} on {self.label}, {self.meta['profile']} profile, seed {self.meta['seed']}"
+        """The training in words: "recipe conditional on MNIST, quick profile, seed 0"."""
+        return f"recipe {self.recipe.name} on {self.label}, {self.meta['profile']} profile, seed {self.meta['seed']}"
 
     @property
     def recipe(self) -> Recipe:

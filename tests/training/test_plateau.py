@@ -24,7 +24,7 @@ def test_d_has_moved_if_it_ever_told_data_from_samples():
 
 def test_a_record_that_never_began_is_named_when_made_and_when_read(digits, small_recipe, tmp_path, monkeypatch):
     monkeypatch.setenv("GANREPRO_RUNS", str(tmp_path))
-    idle, lively = small_recipe(epochs=1), small_recipe(epochs=40)
+    idle, lively = small_recipe(epochs=1), small_recipe(epochs=8)
     for layers, recipe in (("idle", idle), ("lively", lively)):
         scale = 1e-4 if layers == "idle" else 4.0
         wide = tuple(dataclasses.replace(x, irange=x.irange * scale) for x in recipe.discriminator)
@@ -34,5 +34,5 @@ def test_a_record_that_never_began_is_named_when_made_and_when_read(digits, smal
                 warnings.simplefilter("always")
                 records.get_or_train(digits, "quick", device="cpu", recipe=recipe)
             said = [str(w.message) for w in found if "D stayed at 1/2" in str(w.message)]
-            expected = "mnist on scikit-learn digits, quick profile, seed 0: D stayed at 1/2 in all 12 steps"
+            expected = "recipe mnist on scikit-learn digits, quick profile, seed 0: D stayed at 1/2 in all 12 steps"
             assert len(said) == (layers == "idle") and all(text.startswith(expected) for text in said)
