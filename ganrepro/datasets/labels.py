@@ -22,7 +22,7 @@ def count_classes(data: Dataset, least: int = 1, classes: int = 2) -> int:
     values, counts = (x.tolist() for x in known(data, "train")["train"].unique(return_counts=True))
     if values != list(range(max(classes, len(values)))):
         raise ValueError(f"dataset = {data.name!r} has the training labels {_span(values)}; they must be 0 to K - 1, "
-                         f"K at least {classes}, with an example of each")  # fmt: skip
+                         f"K at least {classes}, with an example of each{_remedy(values)}")  # fmt: skip
     if min(counts) < least:
         raise ValueError(f"dataset = {data.name!r} has {min(counts)} training examples of class "
                          f"{counts.index(min(counts))}; at least {least} are needed")  # fmt: skip
@@ -31,6 +31,14 @@ def count_classes(data: Dataset, least: int = 1, classes: int = 2) -> int:
             raise ValueError(f"dataset = {data.name!r} has {len(new)} classes in {split} ({_span(new)}) without an "
                              "example in train; choose a data set whose classes are in both")  # fmt: skip
     return len(values)
+
+
+def _remedy(values: list[int]) -> str:
+    if values[0] < 0:
+        return f"; leave out the examples of label {values[0]}, which often means that the class is not known"
+    if values != list(range(len(values))):
+        return "; numpy.unique(labels, return_inverse=True)[1] are the same classes, numbered from 0"
+    return ""
 
 
 def _span(labels: list[int]) -> str:

@@ -89,6 +89,11 @@ class Record:
         return self.meta["dataset"]["label"]
 
     @property
+    def title(self) -> str:
+        """The training in words: "recipe conditional on MNIST, quick profile, seed 0"."""
+        return f"recipe {self.recipe.name} on {self.label}, {self.meta['profile']} profile, seed {self.meta['seed']}"
+
+    @property
     def recipe(self) -> Recipe:
         """The recipe as it was trained."""
         return Recipe.from_dict(self.meta["recipe"])

@@ -92,8 +92,8 @@ def get_or_train(
     - train: False raises FileNotFoundError instead of training.
     - learning_rate: in place of the recipe's, as for pictures on which that diverges. Such a record has its own folder.
 
-    An absent paper record first prints how long it will take here. Raises ValueError for an unknown profile, a bad
-    seed, and a paper record of another recipe than asked for.
+    An absent paper record first prints how long it will take here. Warns where D never left 1/2 in a quick record or a
+    new one. Raises ValueError for an unknown profile, a bad seed, and a paper record of another recipe than asked for.
     """
     if profile not in PROFILES:
         raise ValueError(f"profile = {profile!r}; choose one of {', '.join(PROFILES)}")
@@ -109,11 +109,14 @@ def get_or_train(
         wanted = wanted if isinstance(recipe, Recipe) else quick(wanted, len(data.training))
         found = read(paths.runs() / folder(wanted, data, "quick", seed))
         if found and found.meta["code"] == code_sha256():
+            training.warn_unless_d_has_moved(found.curves, found.title)
             return found
     if not train:
         path = paths.runs() / folder(wanted, data, profile, seed)
         raise FileNotFoundError(f"there is no record {path}; run with train=True to make it")
-    return next(_train_records(wanted, data, profile, [seed], device))
+    made = next(_train_records(wanted, data, profile, [seed], device))
+    training.warn_unless_d_has_moved(made.curves, made.title)
+    return made
 
 
 def get_with_weights(

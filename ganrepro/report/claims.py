@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import torch
+from numpy.typing import NDArray
 
 from ganrepro import parzen
 from ganrepro.records import StoredTable, provenance, write_table
@@ -58,3 +60,16 @@ def save(found: pd.DataFrame, path: str | Path, profile: str, device: torch.devi
 def stored(notebook: str, dataset: str, profile: str) -> StoredTable:
     """A notebook's table: every profile's is made under runs/, the paper profile's is committed."""
     return StoredTable("claims", f"{notebook}_{dataset}_{profile}")
+
+
+def of_trainings(
+    text: str, found: Sequence[NDArray[Any]], kind: str, examples: str, unit: str = "", holds: bool | None = None
+) -> Claim:
+    """A claim on the mean of each training's values, (n,) each: one for each of its examples, or a single one.
+
+    Its error is over the trainings (kind: such as "paper profile, 30 epochs"). One training has none, so the error is
+    then over its examples; of 0 and 1 that is the binomial one. examples: their name, such as "samples".
+    """
+    if len(found) == 1 and len(found[0]) > 1:
+        return Claim(text, [float(v) for v in found[0]], f"{examples}, one training, {kind}", unit, holds)
+    return Claim(text, [float(np.mean(of_one)) for of_one in found], f"seeds, {kind}", unit, holds)

@@ -139,6 +139,18 @@ def test_a_caption_that_cannot_be_parsed_says_which_words_are_known():
         captions.parse("seven", classes=3)
 
 
+def test_a_notebooks_request_is_refused_by_the_names_of_its_parameters():
+    captions.check(2, "a thin 1 leaning right", 3)
+    for shown_class, caption, parts in (
+        (7, "a thin 7 leaning right", ("shown_class = 7; choose one of the ints 0 to 2", "'7' is not known")),
+        (7, "a thin 1", ("shown_class = 7",)), (2, "a slim 1", ("caption 'a slim 1': 'slim' is not known",)),
+    ):  # fmt: skip
+        with pytest.raises(ValueError) as error:
+            captions.check(shown_class, caption, 3)
+        assert all(part in str(error.value) for part in parts), error.value
+        assert "shown_class = 2, caption = 'a thin 2 leaning right' would do" in str(error.value)
+
+
 @given(st.integers(0, 9), st.sampled_from(["", "thin ", "medium ", "very thick "]),
        st.sampled_from(["", " upright", " leaning left", " leaning far right"]))  # fmt: skip
 def test_every_caption_of_the_form_is_a_condition(digit, thick, slant):

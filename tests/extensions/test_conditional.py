@@ -1,12 +1,11 @@
-"""The classifier of class-conditional samples, conditions on a class, and the density of a class."""
+"""The classifier of class-conditional samples, their variety, conditions on a class, and which trainings are found."""
 
 import dataclasses
 
-import numpy as np
 import pytest
 import torch
 
-from ganrepro import datasets, parzen
+from ganrepro import datasets, recipes
 from ganrepro.extensions import conditional
 
 
@@ -43,13 +42,6 @@ def test_data_without_labels_are_refused(digits):
         conditional.classifier(bare)
 
 
-def test_even_takes_the_first_of_each_class():
-    labels = torch.tensor([1, 0, 1, 1, 0, 2, 2, 2])
-    assert conditional.even(labels, 3).tolist() == [1, 4, 0, 2, 5, 6]
-    with pytest.raises(ValueError, match="class 3 has no example"):
-        conditional.even(labels, 4)
-
-
 def test_variety_is_that_of_the_data_or_none(digits):
     x, y = digits.train, digits.labels["train"]
     assert conditional.variety(x, y, x, y) == pytest.approx(1)
@@ -58,30 +50,22 @@ def test_variety_is_that_of_the_data_or_none(digits):
     assert conditional.variety((x + means) / 2, y, x, y) == pytest.approx(0.5, abs=1e-3)
 
 
-def test_log_likelihood_is_that_of_a_window_on_the_class():
-    rng = np.random.default_rng(0)
-    samples, of = rng.random((60, 4)), torch.arange(60) % 3
-    x, labels = torch.from_numpy(rng.random((20, 4))), torch.arange(20) % 2  # no data of class 2
-    sigmas = np.array([0.1, 0.3])
-    found = conditional.log_likelihood(samples, of, x, labels, sigmas)
-    for i in range(20):
-        window = samples[(of == labels[i]).numpy()]
-        d2 = ((window - x[i].numpy()) ** 2).sum(1)
-        for row, s in zip(found, sigmas, strict=True):
-            p = np.exp(-d2 / (2 * s * s)).mean() / (2 * np.pi * s * s) ** 2
-            assert row[i] == pytest.approx(np.log(p), abs=1e-5)
-    assert np.array_equal(conditional.log_likelihood(samples, of, x, labels, 0.3), found[1])
-    with pytest.raises(ValueError, match="class 1 has no samples"):
-        conditional.log_likelihood(samples[of != 1], of[of != 1], x, labels, 0.3)
+def test_only_the_committed_seeds_are_used_and_the_others_are_named(capsys, tmp_path, monkeypatch):
+    monkeypatch.setenv("GANREPRO_RUNS", str(tmp_path))
+    data, recipe = datasets.load("mnist"), recipes.RECIPES["conditional"]
+    found = conditional.trained(data, recipe, "auto", range(3), "cpu")
+    assert [(r.meta["profile"], r.meta["seed"]) for r in found] == [("paper", 0)]  # never filled up with quick ones
+    assert "no paper record of seed 1, 2, so 1 of 3 trainings" in capsys.readouterr().out
+    assert conditional.described(found) == f"paper profile, {found[0].meta['epochs']} epochs"
+    assert conditional.trained(data, recipe, "auto", [0], "cpu") == found and not capsys.readouterr().out
 
 
-def test_knowing_the_class_gains_at_most_the_log_of_their_number():
-    rng = np.random.default_rng(1)
-    samples, of = rng.random((90, 3)), torch.arange(90) % 3
-    x, labels = torch.from_numpy(rng.random((40, 3))), torch.arange(40) % 3
-    gain = conditional.log_likelihood(samples, of, x, labels, 0.2) - parzen.log_likelihood(samples, x, 0.2)
-    assert gain.max() <= np.log(3) + 1e-9 and gain.min() < 0
-    apart = samples + 50 * of[:, None].numpy()  # classes that never meet
-    there = x + 50 * labels[:, None]
-    gain = conditional.log_likelihood(apart, of, there, labels, 0.2) - parzen.log_likelihood(apart, there, 0.2)
-    assert gain == pytest.approx(np.log(3), abs=1e-6)
+def test_trainings_of_two_profiles_have_no_common_description():
+    class Made:
+        def __init__(self, profile, epochs):
+            self.meta = {"profile": profile, "epochs": epochs}
+
+    assert conditional.described([Made("quick", 1)]) == "quick profile, 1 epoch"
+    assert conditional.described([Made("paper", 30), Made("paper", 20)]) == "paper profile, 20 and 30 epochs"
+    with pytest.raises(ValueError, match="too many values"):
+        conditional.described([Made("quick", 1), Made("paper", 30)])

@@ -1,6 +1,8 @@
 """Notebook 05 as its users run it, with parameters of their own."""
 
+import numpy as np
 import pandas as pd
+from sklearn.datasets import load_digits
 
 
 def test_05_on_other_digits_with_errors_over_seeds(papermill, clean_tree, tmp_path):
@@ -16,10 +18,43 @@ def test_05_on_other_digits_with_errors_over_seeds(papermill, clean_tree, tmp_pa
 
 def test_05_refuses_a_class_and_a_caption_before_any_work(papermill, tmp_path):
     for given, messages in (
-        ({"shown_class": 10}, ("class = 10", "0 to 9")),
+        ({"shown_class": 10}, ("shown_class = 10", "0 to 9")),
         ({"caption": "a slim seven"}, ("'slim' is not known", "thin, medium, thick")),
     ):
         done = papermill("05_conditional.ipynb", given)
         assert done.returncode != 0
         assert "ParameterError" in done.stderr and all(m in done.stderr for m in messages), done.stderr[-1500:]
         assert not (tmp_path / "runs").exists()
+
+
+def some_digits(path, keep, labels=lambda y: y):
+    """An .npz of scikit-learn's digits below `keep`, 100 of each, with labels of our own."""
+    images, y = load_digits(return_X_y=True)
+    rows = np.concatenate([np.flatnonzero(y == k)[:100] for k in range(keep)])
+    pictures = (images[rows] * 15).astype(np.uint8).reshape(-1, 8, 8)
+    np.savez(path, images=pictures, labels=labels(y[rows]))
+    return path
+
+
+def test_05_on_three_classes(papermill, tmp_path):
+    path = some_digits(tmp_path / "three.npz", 3)
+    refused = papermill("05_conditional.ipynb", {"dataset": path})  # its defaults are about a 7
+    assert refused.returncode != 0
+    for part in ("shown_class = 7", "0 to 2", "caption 'a thin 7 leaning right'", "shown_class = 2, caption ="):
+        assert part in refused.stderr, refused.stderr[-1500:]
+    given = {"dataset": path, "shown_class": 2, "caption": "a thin 2 leaning right", "out": tmp_path / "claims.csv"}
+    done = papermill("05_conditional.ipynb", given)
+    assert done.returncode == 0, done.stderr[-3000:]
+    table = pd.read_csv(tmp_path / "claims.csv")
+    right = table[table.claim.str.startswith("the requested class")].iloc[0]
+    assert right.over.startswith("samples, one training, quick profile") and right.error > 0
+
+
+def test_05_names_labels_that_it_cannot_use(papermill, tmp_path):
+    for labels, message in (
+        (lambda y: y + 1, "training labels 1, 2, 3, 4, 5, 6, 7, 8, 9, 10; they must be 0 to K - 1"),
+        (lambda y: y - 1, "leave out the examples of label -1"),
+    ):
+        done = papermill("05_conditional.ipynb", {"dataset": some_digits(tmp_path / "odd.npz", 10, labels)})
+        assert done.returncode != 0 and "ParameterError" in done.stderr
+        assert message in done.stderr, done.stderr[-1500:]

@@ -24,6 +24,19 @@ def test_one_value_has_no_error():
     assert claims.readable(found).measured[0] == "5 (1 seeds)"
 
 
+def test_one_training_has_a_binomial_error_over_its_examples_and_several_one_over_seeds():
+    hits = [100 * (np.arange(400) < n).astype(float) for n in (300, 320)]
+    (alone,) = claims.table([claims.of_trainings("a", hits[:1], "quick profile", "samples", "%", True)]).itertuples()
+    p = 0.75
+    assert alone.measured == 75 and alone.error == pytest.approx(100 * np.sqrt(p * (1 - p) / 399))
+    assert (alone.over, alone.n, alone.holds) == ("samples, one training, quick profile", 400, True)
+    (both,) = claims.table([claims.of_trainings("a", hits, "quick profile", "samples", "%")]).itertuples()
+    assert both.measured == pytest.approx(77.5) and both.error == pytest.approx(np.std([75, 80], ddof=1) / np.sqrt(2))
+    assert (both.over, both.n) == ("seeds, quick profile", 2)
+    (single,) = claims.table([claims.of_trainings("a", [np.array([3.0])], "quick profile", "samples")]).itertuples()
+    assert pd.isna(single.error) and single.over == "seeds, quick profile"
+
+
 def test_for_people():
     found = claims.table([Claim("a", [97.0, 99.0], "seeds", "%", True), Claim("b", [1.0], "runs", holds=False)])
     shown = claims.readable(found)

@@ -79,6 +79,10 @@ class Scale:
         """(n, 2) int64: 0, 1 or 2, the third of its class's training examples that each attribute falls into."""
         return (deviations[:, :, None] > self.thirds[labels]).sum(2)
 
+    def conditions(self, deviations: Tensor, labels: Tensor) -> Tensor:
+        """(n, classes + 2) float32: each one's class, one-hot, beside its deviations (n, 2)."""
+        return torch.cat([one_hot(labels, self.classes).float(), deviations], 1)
+
     def quantile(self, label: int, attribute: int, q: float) -> float:
         """The deviation below which a share q of the class's training examples lie, by the number of the attribute."""
         return float(self.deviations[self.labels == label, attribute].quantile(q))
@@ -105,7 +109,7 @@ def fit(data: datasets.Dataset) -> Scale:
 def conditioned(data: datasets.Dataset, scale: Scale | None = None) -> datasets.Dataset:
     """The data set whose training examples carry their digit, slant and thickness as conditions (n, classes + 2)."""
     scale = scale or fit(data)
-    return replace(data, conditions=torch.cat([one_hot(scale.labels, scale.classes).float(), scale.deviations], 1))
+    return replace(data, conditions=scale.conditions(scale.deviations, scale.labels))
 
 
 def recipe(data: datasets.Dataset, scale: Scale) -> Recipe:
@@ -119,7 +123,7 @@ def attribute_agreement(asked: Tensor, shown: Tensor, labels: Tensor, scale: Sca
 
     asked, shown (n, 2): deviations in the condition, and measured in the sample; labels (n,): the class asked for.
     "r" is their correlation. "r2" is 1 - mean (shown - asked)^2 / var asked: 1 if each sample matches its condition, 0
-    for the mean picture of each class, below 0 for samples that vary independently of it. "third" is the share of
+    if each has its class's mean attributes, below 0 for samples that vary independently of it. "third" is the share of
     samples in the right third of their class, 1/3 by chance.
     """
     a, s = asked.double(), shown.double()

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor
-from torch.nn.functional import one_hot
 
 from .attributes import Scale
+from .model import one_hot_condition
 
 DIGITS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
 THICKNESS = {"thin": 1 / 6, "medium": 1 / 2, "thick": 5 / 6}  # the middle of a third of the digit's own examples
@@ -53,13 +53,27 @@ def parse(caption: str, classes: int = len(DIGITS)) -> Wanted:
                   FURTHER[thickness] if thickness and very else thickness)  # fmt: skip
 
 
+def check(shown_class: int, caption: str, classes: int) -> None:
+    """Check a notebook's parameters of these names against the number of classes. Raises ValueError, with all that is
+    wrong and values that would do."""
+    problems = []
+    for refuse in (lambda: one_hot_condition(shown_class, classes, "shown_class"), lambda: parse(caption, classes)):
+        try:
+            refuse()
+        except ValueError as error:
+            problems.append(str(error))
+    if problems:
+        known = f"shown_class = {classes - 1}, caption = 'a thin {classes - 1} leaning right'"
+        raise ValueError("; ".join([*problems, f"with these {classes} classes, {known} would do"]))
+
+
 def conditions(wanted: Wanted, scale: Scale, n: int, seed: int = 0) -> Tensor:
     """(n, classes + 2) float32: the digit, named attributes at their quantiles, the others of random examples of it."""
     of_class = scale.deviations[scale.labels == wanted.label]
     drawn = of_class[torch.randint(len(of_class), (n,), generator=torch.Generator().manual_seed(seed))]
     for j, q in wanted.quantiles.items():
         drawn[:, j] = scale.quantile(wanted.label, j, q)
-    return torch.cat([one_hot(torch.full((n,), wanted.label), scale.classes).float(), drawn], 1)
+    return scale.conditions(drawn, torch.full((n,), wanted.label))
 
 
 def nearest(wanted: Wanted, scale: Scale, given: Tensor, n: int) -> Tensor:

@@ -1,4 +1,4 @@
-"""Does a sample show its class, do samples of a class vary, and is p_g(x | y) the density of the class?"""
+"""Does a sample show its class, and do samples of a class vary? See density.py for the likelihood of a class."""
 
 import math
 import warnings
@@ -6,14 +6,14 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 from sklearn.decomposition import PCA
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.neural_network import MLPClassifier
 from sklearn.pipeline import Pipeline, make_pipeline
 from torch import Tensor
 
-from ganrepro import datasets, parzen
+from ganrepro import datasets
 
 from . import attributes
 
@@ -49,14 +49,6 @@ def classifier(data: datasets.Dataset, seed: int = 0) -> Classifier:
         return Classifier(data.shape, model.fit(x, labels))
 
 
-def even(labels: Tensor, classes: int) -> Tensor:
-    """Row numbers: the first of each class, as many as the rarest of classes has. Raises ValueError if it has none."""
-    count, rarest = labels.bincount(minlength=classes).min(0)
-    if not count:
-        raise ValueError(f"class {int(rarest)} has no example")
-    return torch.cat([(labels == k).nonzero()[:count, 0] for k in range(classes)])
-
-
 def variety(samples: Tensor, of: Tensor, data: Tensor, labels: Tensor) -> float:
     """How much samples (m, d) of one class (of, (m,)) differ from each other, against real examples (n, d) of it.
 
@@ -66,17 +58,3 @@ def variety(samples: Tensor, of: Tensor, data: Tensor, labels: Tensor) -> float:
         return sum(float(x[y == k].var(0, correction=0).sum()) for k in labels.unique() if (y == k).any())
 
     return math.sqrt(within(samples, of) / within(data, labels))
-
-
-def log_likelihood(samples: ArrayLike | Tensor, of: Tensor, data: Tensor, labels: Tensor, sigma: ArrayLike) -> NDArray:
-    """log p(x | y) in nats, float64: each row of data (n, d), labels (n,), under the window on its class's samples.
-
-    samples (m, d) have the conditions `of` (m,). Returns (n,) for one sigma, (len(sigma), n) for several.
-    Raises ValueError for a class of data without samples.
-    """
-    x, found = torch.as_tensor(samples), np.empty((*np.shape(sigma), len(data)))
-    for k in labels.unique().tolist():
-        if not len(window := x[of == k]):
-            raise ValueError(f"class {k} has no samples")
-        found[..., (labels == k).numpy()] = parzen.log_likelihood(window, data[labels == k], np.asarray(sigma))
-    return found
