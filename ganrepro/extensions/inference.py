@@ -13,10 +13,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import safetensors.numpy
 import torch
 from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
-from safetensors.numpy import save_file
 from sklearn.linear_model import Ridge
 from sklearn.neural_network import MLPRegressor
 from torch import Tensor, nn
@@ -213,7 +213,8 @@ def save(path: Path, inferers: Mapping[str, Inferer]) -> Path:
     (generator,) = {id(f.generator): f.generator for f in inferers.values()}.values()
     metadata = {"inferers": json.dumps(about), "generator": _checksum(generator)}
     with paths.atomic_file(path) as unfinished:
-        save_file({k: np.ascontiguousarray(v, np.float16) for k, v in arrays.items()}, unfinished, metadata)
+        halves = {k: np.ascontiguousarray(v, np.float16) for k, v in arrays.items()}
+        unfinished.write_bytes(safetensors.numpy.save(halves, metadata))  # a file with everyone's usual permissions
     return path
 
 

@@ -162,6 +162,8 @@ def test_inferers_are_stored_and_belong_to_one_g(tmp_path):
     made = {"linear": inference.fit_linear(DEEP, *pairs), "network": inference.fit_network(DEEP, *pairs, hidden=(9, 7)),
             "deep": inference.fit_network(DEEP, *pairs, 2, hidden=(8,))}  # fmt: skip
     path = inference.save(tmp_path / "below" / "inferers.safetensors", made)
+    (tmp_path / "plain").touch()
+    assert path.stat().st_mode == (tmp_path / "plain").stat().st_mode
     found = inference.load(path, DEEP)
     assert list(found) == list(made)
     for name, f in made.items():
