@@ -28,7 +28,7 @@ def test_06_inference_on_other_pictures_with_settings_of_ones_own(papermill, cle
 
 
 def test_06_inference_draws_the_committed_inferer(papermill, tmp_path):
-    done = papermill("06_inference.ipynb", {"steps": 5, "n_test": 60, "out": tmp_path / "claims.csv"})
+    done = papermill("06_inference.ipynb", {"steps": 20, "n_test": 60, "out": tmp_path / "claims.csv"})
     assert done.returncode == 0, done.stderr[-3000:]
     assert "in use from here on: the committed inferer" in done.text
     table = pd.read_csv(tmp_path / "claims.csv").drop_duplicates("claim").set_index("claim")
