@@ -5,16 +5,23 @@ model, the mean of p(z | x), which G alone does not give. `layer` says what is p
 activations of G's k-th layer, from which the rest of G makes the picture. The authors' code began such an inferer.
 """
 
+import hashlib
+import json
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
+import numpy as np
+import safetensors.numpy
 import torch
 from numpy.typing import NDArray
+from safetensors import SafetensorError, safe_open
 from sklearn.linear_model import Ridge
-from sklearn.metrics import r2_score
 from sklearn.neural_network import MLPRegressor
 from torch import Tensor, nn
 
+from ganrepro import paths
 from ganrepro.networks import Generator
 
 BATCH = 200  # pairs in one step of Adam
@@ -120,9 +127,11 @@ def _standardised(generator: Generator, x: Tensor, z: Tensor, layer: int) -> tup
     return ((target - mean) / spread).numpy(), mean, spread
 
 
-def relative_error(predicted: Tensor, target: Tensor) -> float:
-    """The squared error of predictions (n, width), over that of the targets' mean: 0 is exact, 1 is knowing nothing."""
-    return 1 - float(r2_score(target.numpy(), predicted.numpy(), multioutput="variance_weighted"))
+def relative_error(predicted: Tensor, target: Tensor) -> Tensor:
+    """The squared error of each prediction (n, width), over the mean one of predicting the targets' mean: (n,) float64.
+    A mean of 0 is exact, of 1 is knowing nothing."""
+    target = target.double()
+    return (predicted - target).square().sum(1) / (target - target.mean(0)).square().sum(1).mean()
 
 
 def per_pixel(a: Tensor, b: Tensor) -> Tensor:
@@ -151,6 +160,15 @@ def optimise(generator: Generator, x: Tensor, z: Tensor, steps: int = 60, rate: 
     return found.detach().cpu(), torch.stack(errors).double().cpu()
 
 
+def search(generator: Generator, x: Tensor, starts: Tensor, steps: int, rate: float = 0.1) -> tuple[Tensor, Tensor]:
+    """`optimise` from several starts (s, n, z_dim) of each picture x (n, d): the best z (n, z_dim) that any start
+    reaches, and the errors per pixel on the way, (steps + 1, s, n) float64."""
+    s, n = starts.shape[:2]
+    z, errors = optimise(generator, x.repeat(s, 1), starts.flatten(0, 1), steps, rate)
+    errors = errors.unflatten(1, (s, n))
+    return z.unflatten(0, (s, n))[errors[-1].argmin(0), torch.arange(n)], errors
+
+
 @dataclass(frozen=True)
 class Directions:
     """How strongly G(z) changes along each direction of z, strongest first; float64."""
@@ -162,9 +180,72 @@ class Directions:
         """(n, z_dim): the squared error of predictions (n, z_dim) along each direction of its z (n, z_dim)."""
         return torch.einsum("nkj,nj->nk", self.basis, (predicted - z).double()).square()
 
+    def redraw(self, z: Tensor, other: Tensor, chosen: slice) -> Tensor:
+        """z (n, z_dim) with its components along the chosen directions, by rank, replaced by those of other."""
+        some = self.basis[:, chosen]
+        return (z + torch.einsum("nkj,nki,ni->nj", some, some, (other - z).double())).float()
+
 
 def directions(generator: Generator, z: Tensor) -> Directions:
     """Singular values and right singular vectors of the Jacobian of G at each z (n, z_dim)."""
     jacobian = torch.func.vmap(torch.func.jacfwd(generator))(z.to(_device(generator))).detach().cpu().double()
     squared, vectors = torch.linalg.eigh(jacobian.mT @ jacobian)  # ascending
     return Directions(squared.clamp(min=0).sqrt().flip(1), vectors.mT.flip(1))
+
+
+def _checksum(generator: Generator) -> str:
+    """A SHA-256 of G's weights: an inferer is that of one G."""
+    parts = (f"{name}{p.detach().cpu().numpy().tobytes().hex()}" for name, p in generator.state_dict().items())
+    return hashlib.sha256("".join(parts).encode()).hexdigest()
+
+
+def save(path: Path, inferers: Mapping[str, Inferer]) -> Path:
+    """Store inferers of one G by name, their weights in float16, whole or not at all. Returns the path."""
+    arrays: dict[str, NDArray] = {}
+    about = {}
+    for name, f in inferers.items():
+        layers = [(f.model.coef_.T, f.model.intercept_)] if isinstance(f.model, Ridge) else list(
+            zip(f.model.coefs_, f.model.intercepts_, strict=True))  # fmt: skip
+        for i, (weight, bias) in enumerate(layers):
+            arrays |= {f"{name}.weight{i}": weight, f"{name}.bias{i}": bias}
+        arrays[f"{name}.mean"] = f.mean.numpy()
+        about[name] = {"layer": f.layer, "spread": f.spread, "depth": len(layers), "linear": isinstance(f.model, Ridge)}
+    (generator,) = {id(f.generator): f.generator for f in inferers.values()}.values()
+    metadata = {"inferers": json.dumps(about), "generator": _checksum(generator)}
+    with paths.atomic_file(path) as unfinished:
+        halves = {k: np.ascontiguousarray(v, np.float16) for k, v in arrays.items()}
+        unfinished.write_bytes(safetensors.numpy.save(halves, metadata))  # a file with everyone's usual permissions
+    return path
+
+
+def load(path: Path, generator: Generator) -> dict[str, Inferer] | None:
+    """What `save` stored, for this G; None if there is no file, or one made for another G. A damaged one raises
+    ValueError."""
+    if not path.is_file():
+        return None
+    try:
+        with safe_open(path, "numpy") as file:
+            metadata = file.metadata()
+            arrays = {name: file.get_tensor(name).astype(np.float32) for name in file.keys()}  # noqa: SIM118
+    except SafetensorError as error:
+        raise ValueError(f"{path} is damaged ({error}); restore it, or make it anew with profile paper") from error
+    if metadata["generator"] != _checksum(generator):
+        return None
+    found = {}
+    for name, about in json.loads(metadata["inferers"]).items():
+        weights, biases = ([arrays[f"{name}.{kind}{i}"] for i in range(about["depth"])] for kind in ("weight", "bias"))
+        model, mean = _model(weights, biases, about["linear"]), torch.from_numpy(arrays[f"{name}.mean"])
+        found[name] = Inferer(generator, about["layer"], model, mean, about["spread"])
+    return found
+
+
+def _model(weights: list[NDArray], biases: list[NDArray], linear: bool) -> Ridge | MLPRegressor:
+    """A fitted regression with these weights (inputs, outputs): scikit-learn makes one by fitting, here to zeros."""
+    x, y = (np.zeros((1, k), np.float32) for k in (len(weights[0]), len(biases[-1])))
+    if linear:
+        model = Ridge(1.0).fit(x, y)
+        model.coef_, model.intercept_ = weights[0].T, biases[0]
+        return model
+    model = MLPRegressor(hidden_layer_sizes=tuple(len(b) for b in biases[:-1]), random_state=0).partial_fit(x, y)
+    model.coefs_, model.intercepts_ = weights, biases
+    return model

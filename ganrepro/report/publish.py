@@ -21,6 +21,7 @@ from ganrepro.records import Record, StoredTable, write_npz, write_table
 from . import documents, figures, tables
 
 FULL_SEEDS, FEWER_SAMPLES = 4, 1000  # all samples of small images for the first seeds, fewer of all others
+MODELS = ".safetensors"
 SMALL = 28 * 28  # 10,000 samples of faces take 15 MB a fold
 FEWER_PROGRESS = 10  # of the 100 points that are followed through a training
 NEVER = ("fer2013",)  # its pictures, and figures that hold them, are not ours to pass on; samples are the model's own
@@ -81,15 +82,18 @@ def _committed_arrays(record: Record) -> dict[str, NDArray[Any]]:
 
 
 def commit_tables() -> list[Path]:
-    """Put the tables of ablations, claims and comparisons that were made at full length under results/."""
+    """Put the tables of ablations, claims and comparisons that were made at full length under results/, and models that
+    were stored beside them under the same names."""
     made = [ablations.SCORES, ablations.CURVES]
     for kind in ("claims", "coordination"):
         made += [StoredTable(kind, path.stem) for path in sorted((paths.runs() / kind).glob("*_paper.csv"))]
     made = [stored for stored in made if stored.file.is_file()]
-    for stored in made:
-        with paths.atomic_file(stored.committed_file) as unfinished:
-            shutil.copyfile(stored.file, unfinished)
-    return [stored.committed_file for stored in made]
+    pairs = [(stored.file, stored.committed_file) for stored in made]
+    pairs += [(own, end.with_suffix(MODELS)) for file, end in pairs if (own := file.with_suffix(MODELS)).is_file()]
+    for file, committed in pairs:
+        with paths.atomic_file(committed) as unfinished:
+            shutil.copyfile(file, unfinished)
+    return [committed for _, committed in pairs]
 
 
 def write_controls() -> Path:

@@ -1,5 +1,8 @@
 """Subsets: masks, fills and their scores, against closed forms and the Parzen window; what is stored comes back."""
 
+import json
+import shutil
+
 import numpy as np
 import pytest
 import torch
@@ -180,6 +183,23 @@ def test_diversity_is_one_for_draws_from_the_truth_s_own_law_and_zero_for_one_fi
     assert one.diversity == pytest.approx(0, abs=1e-12)
 
 
+def test_the_ratio_s_error_is_that_of_resampled_pictures():
+    rng_ = np.random.default_rng(0)
+    draws = torch.rand(300, 9, 5, generator=rng(4)) ** 2
+    found = fills.measure(draws[:, :8] * torch.rand(300, 1, 1, generator=rng(6)), draws[:, 8])
+    values = found.diversity_by_picture
+    assert values.mean() == pytest.approx(found.diversity)
+    again = [found.pairwise[i].mean() / found.truth[i].mean() for i in rng_.integers(300, size=(2000, 300))]
+    assert parzen.standard_error(values) == pytest.approx(np.std(again), rel=0.1)
+
+
+def test_the_mean_of_the_fills_is_one_centre():
+    s, x = torch.rand(3, 4, 7, generator=rng(1)), torch.rand(3, 7, generator=rng(2))
+    one, expected = fills.measure(s, x).centre, fills.measure(s.double().mean(1, keepdim=True), x)
+    np.testing.assert_allclose(one.truth, expected.truth, rtol=1e-6)
+    np.testing.assert_array_equal(one.pairwise, expected.pairwise)
+
+
 def test_sigma_is_chosen_on_validation_pictures():
     truth = torch.rand(400, 30, generator=rng(1))
     near = (truth + 0.1 * torch.randn(400, 30, generator=rng(2)))[:, None]
@@ -189,6 +209,59 @@ def test_sigma_is_chosen_on_validation_pictures():
     expected = -np.mean(30 * np.log(score.sigma * np.sqrt(2 * np.pi)) + 30 * 0.09 / (2 * score.sigma**2))
     assert score.mean == pytest.approx(expected, rel=0.05)
     assert score.se == pytest.approx(score.ll.std() / 20) and not score.at_edge
+
+
+# --- the border ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_the_jump_is_that_of_plain_loops(channels):
+    shape = (channels, 6, 5)
+    x, masks = torch.rand(2, 3, channels * 30, generator=rng(7)), subsets.masks(shape)
+    masks |= {"a rectangle": subsets.rectangle(shape, 0.2, 0.3, 0.5, 0.4)}
+    for mask in masks.values():
+        plane, seen = x.double().view(2, 3, channels, 6, 5), mask.view(shape)[0]
+        pairs = [((i, j), (i + a, j + b)) for i in range(6) for j in range(5) for a, b in ((0, 1), (1, 0))
+                 if i + a < 6 and j + b < 5 and seen[i, j] != seen[i + a, j + b]]  # fmt: skip
+        expected = sum((plane[..., *p] - plane[..., *q]).square().mean(-1) for p, q in pairs) / len(pairs)
+        torch.testing.assert_close(subsets.border_jump(x, mask, shape), expected)
+
+
+def test_the_jump_of_known_pictures():
+    mask = subsets.masks((1, 4, 6))["right half"]
+    flat, step = torch.full((24,), 0.3), (1 - mask) * 0.5
+    jumps = subsets.border_jump(torch.stack([flat, flat + step, step]), mask, (1, 4, 6))
+    assert jumps.tolist() == pytest.approx([0, 0.25, 0.25], abs=1e-7)
+    with pytest.raises(ValueError, match=r"pictures have shape \(2, 5\); expected \(\.\.\., 24\)"):
+        subsets.border_jump(torch.rand(2, 5), mask, (1, 4, 6))
+
+
+# --- several trainings ---------------------------------------------------------------------------------
+
+
+def test_quick_trainings_are_scored_together(tmp_path, monkeypatch):
+    monkeypatch.setenv("GANREPRO_RUNS", str(tmp_path))
+    found = subsets.trainings(datasets.load("digits"), "quick", range(3, 5), "cpu", 20)
+    assert list(found.records) == list(found.evidence) == [3, 4] and not found.missing and found.profile == "quick"
+
+
+def test_profiles_and_lengths_are_never_scored_together(tmp_path, monkeypatch):
+    """Beside the committed record of seed 0: none of seed 1, a shorter one of seed 2, one of its length of seed 3."""
+    monkeypatch.setenv("GANREPRO_RUNS", str(tmp_path))
+    data = datasets.load("mnist")
+    committed = records.get_or_train(data, "paper", 0, "cpu", recipe="subsets", train=False)
+    length = committed.meta["epochs"]
+    for seed, epochs in ((2, length - 10), (3, length)):
+        copied = tmp_path / f"paper/subsets/seed{seed}"
+        shutil.copytree(committed.path, copied)
+        (copied / "record.json").write_text(json.dumps(committed.meta | {"epochs": epochs, "seed": seed}))
+    found = subsets.trainings(data, "auto", range(4), "cpu")
+    assert list(found.records) == list(found.evidence) == [0, 3] and found.profile == "paper"
+    assert found.missing == {
+        1: f"it has no paper record of {length} epochs",
+        2: f"its record has {length - 10} epochs, that of seed 0 {length}",
+    }
+    assert not (tmp_path / "quick").exists()  # nothing was trained in their place
 
 
 # --- evidence ------------------------------------------------------------------------------------------

@@ -90,6 +90,16 @@ def test_what_g_completed_is_committed_in_place_of_its_weights(here, monkeypatch
     assert len(asked) == 1
 
 
+def test_models_are_committed_with_the_table_that_they_stand_beside(here):
+    claims = here / "runs/claims"
+    claims.mkdir(parents=True)
+    for name in ("06_a_paper.csv", "06_a_paper.safetensors", "06_a_quick.safetensors", "07_alone_paper.safetensors"):
+        (claims / name).write_text(name)
+    publish.commit_tables()
+    committed = {p.name: p.read_text() for p in (here / "repo/results/claims").iterdir()}
+    assert committed == {name: name for name in ("06_a_paper.csv", "06_a_paper.safetensors")}
+
+
 @pytest.mark.parametrize("share", [0.0, 0.5, 0.99])
 def test_a_samples_file_that_was_cut_short_overwrites_nothing(here, share):
     source = record(here / "runs", "paper/mnist/seed1", RECIPES["mnist"], "mnist", 1)

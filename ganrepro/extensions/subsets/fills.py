@@ -42,10 +42,21 @@ class Distances:
         return (self.truth.mean(1) - self.pairwise * (m - 1) / (2 * m)) / self.hidden
 
     @property
+    def centre(self) -> Self:
+        """Those of one fill in place of all: their mean."""
+        return type(self)(self.mean[:, None] * self.hidden, np.zeros(len(self.truth)), self.hidden)
+
+    @property
     def diversity(self) -> float:
         """Mean squared distance between two fills of a picture, over that of a fill from the truth: 1 for draws from
         the true p(x_hidden | x_observed), of which the truth is one more; 0 where all fills are equal."""
         return float(self.pairwise.mean() / self.truth.mean())
+
+    @property
+    def diversity_by_picture(self) -> Array:
+        """(n,): values whose mean is `diversity`, and whose standard error is that of this ratio (delta method)."""
+        truth = self.truth.mean(1)
+        return self.diversity + (self.pairwise - self.diversity * truth) / truth.mean()
 
 
 def measure(fills: Tensor, truth: Tensor) -> Distances:
