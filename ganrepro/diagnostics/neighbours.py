@@ -1,4 +1,4 @@
-"""Which training example is nearest to a sample, and how near?"""
+"""Which training example is nearest to a sample, and how near? And which other sample?"""
 
 from dataclasses import dataclass
 
@@ -31,3 +31,12 @@ def nearest(queries: Tensor, candidates: Tensor, device: torch.device | str | No
     blocks = progress.bar(q.split(ROWS), desc="nearest neighbours", unit="block")
     index = torch.cat([(half_norm - block @ c.T).argmin(1).cpu() for block in blocks])
     return Neighbours(index, (queries.double() - candidates[index].double()).square().sum(1))
+
+
+def nearest_other(pictures: Tensor) -> Tensor:
+    """For each of pictures (n, d), the squared L2 distance to the nearest other of them, (n,) float64: near 0 where a
+    model makes the same pictures again and again. Raises ValueError for fewer than two."""
+    if pictures.ndim != 2 or len(pictures) < 2:
+        raise ValueError(f"expected shape (n, d) with n of at least 2, got {tuple(pictures.shape)}")
+    x = pictures.double()
+    return torch.cdist(x, x).square().fill_diagonal_(float("inf")).min(1).values

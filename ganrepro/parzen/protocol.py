@@ -77,6 +77,17 @@ def score(
     return Score(np.concatenate(lls), fold, sigma, valid, any(c.at_edge for c in choices))
 
 
+def labels(data: Dataset) -> NDArray[np.int64] | None:
+    """The label of every test example in the order of `score(...).ll`, (n,); None where the data set has none."""
+    parts = [data.labels[part] for part in ("train", "valid", "test")]
+    known = [y.numpy() for y in parts if y is not None]
+    if len(known) < len(parts):
+        return None
+    if data.folds is None or data.model_per_fold:
+        return known[-1]
+    return np.concatenate([np.concatenate(known)[test] for _, _, test in data.folds])
+
+
 def over_folds(parts: list[Score]) -> Score:
     """One score of several, each of one fold with a model of its own."""
     joined = {name: np.concatenate([getattr(p, name) for p in parts]) for name in ("ll", "fold", "sigma", "valid")}

@@ -56,9 +56,11 @@ def stage(generator: nn.Module, discriminator: nn.Module, x: Array, p_data: Arra
     return Stage(x, p_data, p_g, d, coarse[:, 0].double().numpy(), generator(coarse)[:, 0].double().numpy())
 
 
-def draw(axes: Axes, stage: Stage, title: str = "", optimum: Array | None = None) -> None:
-    """One panel in the paper's style; `optimum` (m,) adds D* as a thin line. D is drawn where there is mass."""
+def draw(axes: Axes, stage: Stage, title: str = "", optimum: Array | None = None, top: float | None = None) -> None:
+    """One panel in the paper's style; `optimum` (m,) adds D* as a thin line. D is drawn where there is mass. `top`: the
+    height of the panel, above every curve of this stage by default."""
     x, mass = stage.x, stage.p_data + stage.p_g > 0.05
+    axes.axhline(0.5, color="0.5", linestyle=(0, (1, 3)), linewidth=1, label="$D = 1/2$")
     axes.plot(x, stage.p_data, color=DATA, linestyle=":", linewidth=2, label="$p_{data}$")
     axes.plot(x, stage.p_g, color=MODEL, linewidth=2, label="$p_g$")
     if optimum is not None:
@@ -70,29 +72,34 @@ def draw(axes: Axes, stage: Stage, title: str = "", optimum: Array | None = None
     for name, height in (("$x$", X_LINE), ("$z$", Z_LINE)):
         axes.plot(x[[0, -1]], [height, height], color="black", linewidth=0.9)
         axes.text(x[0], height, name + " ", ha="right", va="center", fontsize=11)
-    axes.set(xlim=x[[0, -1]], ylim=(Z_LINE - 0.05, 1.15), title=title)
+    axes.set(xlim=x[[0, -1]], ylim=(Z_LINE - 0.05, top_of([stage]) if top is None else top), title=title)
     axes.set_axis_off()
+
+
+def top_of(stages: Sequence[Stage]) -> float:
+    """The top of an axis that cuts no curve of these stages: p_g may be higher than p_data and D."""
+    return 1.08 * max(1.0, *(float(np.max([each.p_data, each.p_g])) for each in stages))
 
 
 def panels(stages: Sequence[Stage], titles: Sequence[str], optima: Sequence[Array | None]) -> Figure:
     """The figure: one panel a stage, and one legend."""
     figure, axes = plt.subplots(1, len(stages), figsize=(2.6 * len(stages), 3.1))
     for each, shown, title, optimum in zip(axes, stages, titles, optima, strict=True):
-        draw(each, shown, title, optimum)
+        draw(each, shown, title, optimum, top_of(stages))
     lines = {line.get_label(): line for each in axes for line in each.get_lines() if line.get_label()[0] != "_"}
     figure.legend(lines.values(), lines.keys(), loc="outside lower center", ncols=len(lines))
     return figure
 
 
 def animate(stages: Sequence[Stage], titles: Sequence[str], path: Path, per_second: int = 8) -> Path:
-    """The stages as a GIF that repeats, under its final name, whole."""
+    """The stages as a GIF that repeats, under its final name, whole; all frames in one scale."""
     figure = plt.figure(figsize=(4, 3.2))
     figure.set_layout_engine("none")  # it would be solved anew for every frame
     axes = figure.add_axes((0.05, 0.02, 0.93, 0.88))
 
     def frame(i: int) -> tuple[()]:
         axes.clear()
-        draw(axes, stages[i], titles[i])
+        draw(axes, stages[i], titles[i], top=top_of(stages))
         return ()
 
     with paths.atomic_file(path) as unfinished:

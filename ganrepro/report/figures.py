@@ -129,19 +129,20 @@ def ablation_curves(curves: pd.DataFrame) -> Figure:
     """Validation scores against epochs, one panel for each changed thing, over the first arm's in grey; a line a seed.
     curves has columns arm, seed, epoch, valid_ll in nats."""
     first, *others = curves.arm.unique()
-    rows = math.ceil(len(others) / 4)
+    rows, bottom = math.ceil(len(others) / 4), curves.valid_ll.max() - 450
     figure, panels = plt.subplots(rows, 4, figsize=(10, 2.3 * rows + 0.3), sharex=True, sharey=True, squeeze=False)
     for axes, name in zip(panels.flat, others, strict=False):
         for arm, color, width in ((first, "0.65", 1.2), (name, MODEL, 1.8)):
             for seed, own in curves[curves.arm == arm].groupby("seed"):
                 axes.plot(own.epoch, own.valid_ll, color=color, linewidth=width, linestyle=("-", "--", ":")[seed % 3])
         axes.set_title(name, fontsize=9)
-        axes.set_ylim(bottom=curves.valid_ll.max() - 450)
+        axes.set_ylim(bottom=bottom)
     for axes in panels.flat[len(others) :]:
         axes.set_axis_off()
     plt.setp(panels[-1], xlabel="epoch")
     plt.setp(panels[:, 0], ylabel="validation (nats)")
-    figure.suptitle(f"one thing changed (green), and {first} (grey); a line a seed", fontsize=10)
+    cut = f" (cut at {bottom:.0f} nats)" if curves.valid_ll.min() < bottom else ""
+    figure.suptitle(f"one thing changed (green), and {first} (grey); a line a seed{cut}", fontsize=10)
     return figure
 
 
@@ -154,7 +155,7 @@ def sigma_curve(choice: parzen.SigmaChoice, title: str = "") -> Figure:
     text = f"$\\sigma$ = {best[0]:.4f}\n{best[1]:.1f} nats"
     axes.annotate(text, best, xytext=(16, 6), textcoords="offset points", color=ACCENT)
     axes.set(xlabel="$\\sigma$", ylabel="mean log-likelihood (nats)", title=title)
-    axes.set_ylim(top=choice.mean_ll.max() + 0.2 * np.ptp(choice.mean_ll))
+    axes.set_ylim(top=choice.mean_ll.max() + 0.35 * np.ptp(choice.mean_ll))
     return figure
 
 

@@ -71,3 +71,24 @@ def test_block_size_does_not_matter(monkeypatch, rows):
 def test_shapes_that_do_not_agree_are_refused(queries, candidates, said):
     with pytest.raises(ValueError, match=said):
         neighbours.nearest(queries, candidates)
+
+
+@given(st.integers(2, 12), st.integers(1, 40), st.integers(0, 999))
+def test_the_nearest_other_equals_brute_force(n, d, seed):
+    x = torch.randn(n, d, generator=torch.Generator().manual_seed(seed))
+    expected = brute_force(x, x)
+    np.fill_diagonal(expected, np.inf)
+    np.testing.assert_allclose(neighbours.nearest_other(x).numpy(), expected.min(1), rtol=1e-9)
+
+
+def test_a_picture_made_twice_is_at_distance_zero_of_its_double():
+    x = torch.rand(5, 9)
+    found = neighbours.nearest_other(torch.cat([x, x[:2]]))
+    assert found.dtype == torch.float64
+    assert (found[[0, 1, 5, 6]] < 1e-12).all() and (found[2:5] > 0.01).all()
+
+
+@pytest.mark.parametrize("shape", [(1, 4), (0, 4), (4,), (2, 2, 2)])
+def test_no_other_without_two_pictures(shape):
+    with pytest.raises(ValueError, match="at least 2"):
+        neighbours.nearest_other(torch.rand(shape))

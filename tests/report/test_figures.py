@@ -149,6 +149,15 @@ def test_sigma_curve_marks_the_chosen_width():
     assert "0.2000" in axes.texts[0].get_text() and "225.0 nats" in axes.texts[0].get_text()
 
 
+def test_ablation_curves_say_where_they_are_cut():
+    arms = (("recipe", 100.0), ("worse", -400.0))
+    rows = [(arm, seed, epoch, ll) for arm, ll in arms for seed in (0, 1) for epoch in (1, 2)]
+    table = pd.DataFrame(rows, columns=["arm", "seed", "epoch", "valid_ll"])
+    figure = figures.ablation_curves(table)
+    assert "(cut at -350 nats)" in figure.get_suptitle() and figure.axes[0].get_ylim()[0] == -350
+    assert "cut" not in figures.ablation_curves(table.assign(valid_ll=table.valid_ll.clip(lower=-300))).get_suptitle()
+
+
 # ------------------------------------------------------------------------------------------- save
 
 
