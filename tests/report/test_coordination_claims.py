@@ -1,0 +1,69 @@
+"""The claims of notebook 09 are a function of the committed measurements, and follow the notebook's rule."""
+
+import math
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from ganrepro import paths
+from ganrepro.extensions.coordination import RECIPE, comparison, samples
+from ganrepro.report import claims, coordination
+
+
+def tables(last: dict[str, list[float]]) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Curves of two epochs that end at these scores, a seed each, and samples of the recipe alone."""
+    curves = pd.DataFrame([
+        {"arm": arm, "seed": seed, "epoch": e, "step": 10 * e, "g_moves": 10 * e, "seconds": float(e), "d_real": 0.5,
+         "d_fake": 0.5, "valid_ll": e * score / 2}
+        for arm, scores in last.items() for seed, score in enumerate(scores) for e in (1, 2)
+    ])  # fmt: skip
+    rows = [(RECIPE, s, samples.SCORE + way, 30.0 - i) for s in (0, 1) for i, way in enumerate(samples.WAYS)]
+    return curves, pd.DataFrame(rows, columns=samples.COLUMNS)
+
+
+def test_only_what_holms_correction_leaves_has_a_verdict():
+    found = claims.table(coordination.listed(*tables({
+        RECIPE: [10.0, 10.0], "sure": [20.0, 20.0], "maybe": [14.0, 16.0], "lost": [math.nan, 20.0]
+    }))).set_index("claim")  # fmt: skip
+    assert found.holds[f"sure: better than {RECIPE} at equal steps, by"] is True
+    assert found.holds[f"maybe: better than {RECIPE} at equal steps, by"] is None
+    assert found.measured["lost: diverges, share of trainings"] == 0.5
+    assert not found.index.str.contains("lost: better").any()
+    assert found.holds[["better than" not in claim for claim in found.index]].isna().all()
+    assert found.holds["samples with the highest D: better than its samples as they come, by"] is False
+    assert np.isfinite(found.measured).all()
+
+
+def test_committed_claims_are_made_of_the_committed_measurements():
+    assert (known := sorted((paths.results() / "coordination").glob("*_paper.csv")))
+    for path in known:
+        data = path.stem.removesuffix("_paper")
+        kept = claims.stored("09_coordination", data, "paper").committed()
+        table = claims.table(coordination.listed(pd.read_csv(path), samples.stored(data, "paper").committed()))
+        assert table.claim.tolist() == kept.claim.tolist()
+        np.testing.assert_allclose(table.measured, kept.measured, rtol=1e-8)
+        np.testing.assert_allclose(table.error.astype(float), kept.error, rtol=1e-8, atol=1e-12)
+        assert [None if pd.isna(x) else bool(x) for x in kept.holds] == table.holds.tolist()
+
+
+def test_rebuilding_keeps_the_origin_and_needs_both_tables(tmp_path, monkeypatch):
+    monkeypatch.setattr(paths, "results", lambda: tmp_path)
+    curves, measured = tables({RECIPE: [10.0, 11.0], "other": [12.0, 12.0]})
+    (tmp_path / "coordination").mkdir()
+    (tmp_path / "claims").mkdir()
+    curves.to_csv(tmp_path / "coordination/toy_paper.csv", index=False)
+    target = tmp_path / "claims/09_coordination_toy_paper.csv"
+    assert coordination.rebuild() == []
+    old = claims.table([claims.Claim("stale", [1.0], "seeds")])
+    old.assign(profile="paper", commit="abc", hardware="a clock").to_csv(target, index=False)
+    assert coordination.rebuild() == []
+    measured.to_csv(tmp_path / "coordination/toy_paper_samples.csv", index=False)
+    assert coordination.rebuild() == [target]
+    made = pd.read_csv(target)
+    assert set(made.commit) == {"abc"} and set(made.hardware) == {"a clock"} and "stale" not in set(made.claim)
+    assert made[~made.claim.str.contains("better")].holds.isna().all()
+    by = comparison.compare(comparison.results(curves, comparison.target(curves))).set_index("column")["mean"]
+    assert made.set_index("claim").measured[f"other: better than {RECIPE} at equal steps, by"] == pytest.approx(
+        by["at equal steps"]
+    )
