@@ -14,14 +14,15 @@ from ganrepro.records import write_table
 from . import claims
 
 
-def listed(curves: pd.DataFrame, measured: pd.DataFrame) -> list[claims.Claim]:
-    """curves: the epochs of all arms, as `comparison.rows`; measured: `samples.measure` of all trainings.
+def listed(curves: pd.DataFrame, measured: pd.DataFrame | None) -> list[claims.Claim]:
+    """curves: the epochs of all arms, as `comparison.rows`; measured: `samples.measure` of all trainings, if at hand.
 
     A difference holds, or does not, where Holm's correction for all comparisons of arms lets it; the two ways to choose
     samples are a family of their own. All else is a measurement without a verdict.
     """
     goal = comparison.target(curves)
     found = comparison.results(curves, goal)
+    measured = pd.DataFrame(columns=samples.COLUMNS, dtype=object) if measured is None else measured
     of_choice = measured[measured.measure == samples.SHARE]
     out = [claims.Claim(f"{arm}: share of the samples' variance that c explains", own.tolist(), "seeds")
            for arm, own in of_choice.groupby("arm").value]  # fmt: skip
@@ -43,14 +44,14 @@ def listed(curves: pd.DataFrame, measured: pd.DataFrame) -> list[claims.Claim]:
 
 def rebuild() -> list[Path]:
     """Make the committed claims anew from the committed measurements. What says who measured them, with which commit
-    and on what hardware, stays. Returns the paths."""
+    and on what hardware, stays; so do the claims about samples where only those were kept. Returns the paths."""
     written = []
     for path in sorted((paths.results() / "coordination").glob("*_paper.csv")):
         data = path.stem.removesuffix("_paper")
-        target = claims.stored("09_coordination", data, "paper")
-        earlier, measured = target.committed(), samples.stored(data, "paper").committed()
-        if earlier is not None and measured is not None:
+        target, measured = claims.stored("09_coordination", data, "paper"), samples.stored(data, "paper").committed()
+        if (earlier := target.committed()) is not None:
             origin = earlier.loc[0, ["profile", "commit", "hardware"]].to_dict()
-            table = claims.table(listed(pd.read_csv(path), measured)).assign(**origin)
-            written.append(write_table(table, target.committed_file))
+            made = claims.table(listed(pd.read_csv(path), measured)).assign(**origin)
+            kept = earlier[earlier.claim.str.contains("samples") & (measured is None)]
+            written.append(write_table(pd.concat([made, kept]).astype({"holds": object}), target.committed_file))
     return written
