@@ -1,4 +1,4 @@
-"""The claims of notebook 09 are a function of the committed measurements, and follow the notebook's rule."""
+"""Notebook 09's claims are made of the committed measurements, by its rule; docs/section7.md has what is committed."""
 
 import math
 
@@ -69,6 +69,25 @@ def test_the_page_on_section_7_has_the_committed_numbers():
         half = row.error * stats.t.isf(0.025, row.n - 1)
         assert f"{row.measured:.1f} ± {half:.1f}" in text, claim
     assert found.holds.notna().sum() == 2 and not found.holds.dropna().astype(bool).any()
+
+
+def test_the_page_has_08s_committed_errors():
+    text = (paths.repository() / "docs/section7.md").read_text()
+    found = claims.stored("08_semisupervised", "mnist", "paper").committed().set_index("claim")
+    lines = {
+        "label spreading, D": "D's features | ",
+        "label spreading": "pixels, no net | ",
+        "D": "linear, on D's features | ",
+        "supervised net": "D's size | ",
+        "raw pixels": "raw pixels | ",
+        "K + 1 classes": "short training | ",
+    }
+    for method, before in lines.items():
+        cells = []
+        for n in (100, 1000):
+            row = found.loc[f"test error of {method}, {n} labels"]
+            cells.append(f"{row.measured:.1f} ± {f'{row.error:.1f}'.removeprefix('0')}%")
+        assert f"{before}{' | '.join(cells)} | {row.n} |" in text, method
 
 
 def test_rebuilding_keeps_the_origin_and_claims_without_measurements(tmp_path, monkeypatch):
