@@ -10,7 +10,7 @@ def test_09_compares_on_other_data_with_its_own_length(papermill, clean_tree, tm
     assert done.returncode == 0, done.stderr[-3000:]
     said = done.text
     assert "digits" in said.lower() and "2 seeds, 6 steps" in said and "quick profile" in said
-    assert done.pictures == 6
+    assert done.pictures == 5
     found = pd.read_csv(claims)
     assert (found.n == 2).all() and (found.profile == "quick").all() and found.error.notna().all()
     assert sum(found.claim.str.startswith("k = 5: better than alternating updates at equal")) == 2  # its own control
