@@ -18,7 +18,7 @@ from ganrepro.extensions import subsets
 from ganrepro.parzen import controls
 from ganrepro.records import Record, StoredTable, write_npz, write_table
 
-from . import documents, figures, tables
+from . import coordination, documents, figures, tables
 
 FULL_SEEDS, FEWER_SAMPLES = 4, 1000  # all samples of small images for the first seeds, fewer of all others
 MODELS = ".safetensors"
@@ -36,7 +36,7 @@ FIGURE2 = {  # the record that each part is drawn from; a part without one, or w
 def publish() -> list[Path]:
     """Copy finished paper records to results/ and rebuild all that is made from them. Returns the written paths."""
     changed = [commit_record(record) for record in records.below(paths.runs(), "paper")]
-    written = [p for p in changed if p] + commit_tables()
+    written = [p for p in changed if p] + commit_tables() + coordination.rebuild()
     if tables.CONTROLS.committed() is None:
         written.append(write_controls())
     committed = records.below(paths.results(), "paper")
@@ -86,7 +86,7 @@ def commit_tables() -> list[Path]:
     were stored beside them under the same names."""
     made = [ablations.SCORES, ablations.CURVES]
     for kind in ("claims", "coordination"):
-        made += [StoredTable(kind, path.stem) for path in sorted((paths.runs() / kind).glob("*_paper.csv"))]
+        made += [StoredTable(kind, path.stem) for path in sorted((paths.runs() / kind).glob("*_paper*.csv"))]
     made = [stored for stored in made if stored.file.is_file()]
     pairs = [(stored.file, stored.committed_file) for stored in made]
     pairs += [(own, end.with_suffix(MODELS)) for file, end in pairs if (own := file.with_suffix(MODELS)).is_file()]

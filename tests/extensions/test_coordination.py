@@ -8,9 +8,10 @@ import pandas as pd
 import pytest
 import torch
 
-from ganrepro import training
+from ganrepro import parzen, training
 from ganrepro.extensions import coordination
-from ganrepro.extensions.coordination import comparison, rejection
+from ganrepro.extensions.coordination import comparison, rejection, samples
+from ganrepro.extensions.coordination.variants import CONTROLS
 from ganrepro.recipes import RECIPES, Recipe, for_dataset
 
 
@@ -31,11 +32,28 @@ def test_every_arm_changes_what_its_name_says():
     assert from_recipe["Adam, 0.0002"] == {"optimizer", "momentum", "learning_rate"}
     assert from_recipe["mixture z"] == {"mixture"} and known["mixture z"].coordination.mixture == 10
     assert [r.z_dim for name, r in known.items() if name.startswith("z of ")] == [2, 10, 30, 200]
-    turns = [name for name, r in known.items() if r.update == "alternating"]
-    from_plain = {name: changed(known["alternating updates"], known[name]) for name in turns}
-    assert from_plain["k = 5"] == {"k"} and from_plain["G moves twice"] == {"g_moves"}
-    assert from_plain["k falls: 5, 2, 1"] == {"k_schedule"} and from_plain["lazy D, margin 0.25"] == {"d_margin"}
     assert [known["k falls: 5, 2, 1"].at(e).k for e in range(1, 13)] == [5] * 4 + [2] * 4 + [1] * 4
+
+
+def test_every_arm_differs_from_its_control_in_one_thing():
+    """What an arm changes, in fields; several fields are one thing only where the name says which."""
+    known = coordination.arms(coordination.narrowed(RECIPES["mnist"], 12))
+    one = {
+        "lazy D and G": {"d_margin", "g_margin"},  # the authors' cost masks both losses
+        "G's rate x 4": {"learning_rate", "d_learning_rate"},  # D keeps the recipe's rate
+        "Adam, 0.0002": {"optimizer", "momentum", "learning_rate"},  # an optimizer comes with its own numbers
+        "Adam, 0.001": {"optimizer", "momentum", "learning_rate"},
+        "Adam, two time scales": {"learning_rate", "d_learning_rate"},  # their ratio, at the same geometric mean
+    }
+    for name, recipe in known.items():
+        fields = changed(known[coordination.control(name)], recipe)
+        assert fields == one.get(name, fields) and (name in one or len(fields) <= 1), name
+        assert recipe.update == known[coordination.control(name)].update or name == coordination.ALTERNATING
+    assert all(name in known for item in CONTROLS.items() for name in item)
+    two, plain = known["Adam, two time scales"], known["Adam, 0.0002"].learning_rate
+    assert two.learning_rate * two.coordination.d_learning_rate == pytest.approx(plain**2)
+    assert changed(known[coordination.RECIPE], known["G's rate x 4"]) >= {"learning_rate"}
+    assert known["G's rate x 4"].coordination.d_learning_rate == known[coordination.RECIPE].learning_rate
 
 
 @pytest.mark.parametrize("name", ["toy", "cifar10-fc", "tfd"])
@@ -97,23 +115,41 @@ def test_results_compare_at_equal_steps_and_at_equal_seconds():
     assert (own["steps to goal"], own["seconds to goal"], own["at equal steps"], own["at equal seconds"]) == (
         200, 10, 20, 15,
     )  # fmt: skip
-    versus = comparison.compare(comparison.results(table, goal), "at equal steps").iloc[0]
-    assert (versus.arm, versus.differences, versus["mean"], versus.half) == ("fast", [-5, -5], -5, 0)
-    assert versus.better is False
+    versus = comparison.compare(comparison.results(table, goal), ["at equal steps"]).iloc[0]
+    assert (versus.arm, versus.control, versus.differences) == ("fast", coordination.RECIPE, [-5, -5])
+    assert (versus["mean"], versus.half, versus.better) == (-5, 0, False)
     assert found.loc[("fast", 1), "at equal seconds"] == 16 and found.loc[("fast", 1), "steps to goal"] == math.inf
 
 
-def test_a_difference_is_decided_by_students_t_over_seeds():
-    rows = [
-        (a, s, v)
-        for a, vs in ((coordination.RECIPE, (0, 0, 0)), ("x", (1, 2, 3)), ("y", (5, 6, 7)))
-        for s, v in enumerate(vs)
-    ]
-    found = comparison.compare(pd.DataFrame(rows, columns=["arm", "seed", "score"]), "score").set_index("arm")
-    assert found.half.tolist() == pytest.approx([4.302653 / math.sqrt(3)] * 2, rel=1e-5)  # t of 2 degrees of freedom
-    assert found.better.tolist() == [None, True]
-    (alone,) = comparison.compare(pd.DataFrame(rows[::3], columns=["arm", "seed", "score"]), "score")[:1].itertuples()
-    assert alone.half == math.inf and alone.better is None
+def scores(**arms: tuple[float, ...]) -> pd.DataFrame:
+    """Scores as `results` has them: a seed a number, the recipe's first."""
+    names = {"recipe": coordination.RECIPE, "alternating": coordination.ALTERNATING, "k5": "k = 5"}
+    rows = [(names.get(a, a), s, v) for a, vs in arms.items() for s, v in enumerate(vs)]
+    return pd.DataFrame(rows, columns=["arm", "seed", "score"])
+
+
+def test_an_arm_is_compared_with_its_own_control_seed_by_seed():
+    found = scores(recipe=(0, 0, 0), alternating=(10, 20, 30), k5=(11, 22, 33), other=(5, 6, 7))
+    by = comparison.compare(found, ["score"]).set_index("arm")
+    assert by.loc["k = 5", ["control", "differences"]].tolist() == [coordination.ALTERNATING, [1, 2, 3]]
+    assert by.loc["other", ["control", "differences"]].tolist() == [coordination.RECIPE, [5, 6, 7]]
+    assert by.half["k = 5"] == pytest.approx(4.302653 / math.sqrt(3), rel=1e-5)  # t of 2 degrees of freedom
+
+
+def test_a_verdict_is_corrected_for_all_arms_and_columns():
+    one = comparison.compare(scores(recipe=(0, 0, 0), other=(5, 6, 7)), ["score"])
+    assert one.better.tolist() == [True] and one.holm[0] == one.p[0]
+    many = scores(recipe=(0, 0, 0), other=(5, 6, 7), **{f"arm {i}": (1, -1, i) for i in range(3)})
+    found = comparison.compare(many.assign(again=many.score), ["score", "again"]).set_index(["arm", "column"])
+    assert len(found) == 8 and found.holm["other", "score"] == pytest.approx(8 * one.p[0])
+    assert found.better.isna().all()
+    lost = scores(recipe=(0, 0, 0), other=(5, 6, 7), wild=(1, math.nan, 2))
+    (left,) = comparison.compare(lost, ["score"]).itertuples()
+    assert left.arm == "other" and left.holm == pytest.approx(2 * left.p)  # the lost arm counts in the family
+    (alone,) = comparison.compare(scores(recipe=(0,), other=(5,)), ["score"]).itertuples()
+    assert alone.half == alone.seeds == math.inf and alone.better is None
+    wrong = comparison.compare(scores(recipe=(1, 2, 3), k5=(1, 2, 3), alternating=(math.nan, 2, 3)), ["score"])
+    assert not len(wrong)  # an arm whose control is lost has no comparison
 
 
 def test_a_comparison_goes_on_from_its_checkpoints_and_its_rows_add_up(digits, small_recipe, tmp_path, monkeypatch):
@@ -143,7 +179,7 @@ def test_an_arm_that_diverges_is_a_result_and_is_not_compared(digits, small_reci
     found = comparison.results(pd.concat(parts), -1e9).set_index("arm")
     assert parts[1].valid_ll.isna().all() and parts[1].step.tolist() == [2, 4]
     assert found.loc["wild", "steps to goal"] == math.inf and math.isnan(found.loc["wild", "at equal seconds"])
-    assert not len(comparison.compare(found.reset_index(), "at equal steps"))
+    assert not len(comparison.compare(found.reset_index(), ["at equal steps"]))
 
 
 def test_costs_are_of_each_arm_and_k_and_leave_no_trace(digits, small_recipe):
@@ -198,6 +234,29 @@ def test_samples_have_ds_logits(digits, small_recipe):
     x, logits = rejection.with_logits(run, 1500, 3)
     assert torch.equal(x, run.sample(1500, 3)) and logits.shape == (1500,)
     torch.testing.assert_close(logits, run.discriminator(x).detach())
+
+
+def test_the_share_of_a_choice_is_between_none_and_all():
+    noise = torch.randn(5, 4000, 3, generator=torch.Generator().manual_seed(0))
+    assert samples.share(noise) == pytest.approx(1 / 4000, abs=1e-3)
+    apart = torch.arange(5.0)[:, None, None] * 100 + noise
+    assert samples.share(apart) > 0.999 and samples.share(apart) < 1
+
+
+def test_samples_are_measured_of_the_recipe_and_the_mixture(digits, small_recipe):
+    recipe = small_recipe()
+    known = {"other": recipe, coordination.RECIPE: recipe, "mixture z": recipe.coordinate(mixture=4)}
+    parts = [samples.measure(name, 3, training.start(r, digits, 0), digits.valid[:50], 60, torch.device("cpu"))
+             for name, r in known.items()]  # fmt: skip
+    assert [len(part) for part in parts] == [0, 6, 1] and 0 < parts[2].value[0] < 1
+    table = pd.concat(parts)
+    found = samples.scores(table)
+    assert found.arm.tolist() == list(samples.WAYS.values()) and set(found.seed) == {3}
+    own = table.set_index("measure").value
+    assert own["mean D: best"] >= own["mean D: rejection"] >= own["mean D: as they come"] - 1e-3
+    x = training.start(recipe, digits, 0).sample(300, 1_003)[:60]
+    by_hand = parzen.log_likelihood(x, digits.valid[:50], parzen.DEFAULT_GRID).mean(1).max()
+    assert own["score: as they come"] == pytest.approx(by_hand, abs=1e-6)
 
 
 def test_the_recipe_of_a_reduced_data_set_fits(digits):

@@ -89,7 +89,9 @@ def test_data_that_no_classifier_can_be_tested_on_are_refused():
     method = {"a": semisupervised.Method(lambda x: x)}
     for labels in (dict.fromkeys(data.labels), data.labels | {"test": None}):
         with pytest.raises(ValueError, match="'bright' has no labels"):
-            semisupervised.sweep(method, dataclasses.replace(data, labels=labels), [6], 1, 30)
+            semisupervised.sweep(method, dataclasses.replace(data, labels=labels), {(6, 0): torch.arange(6)}, 30)
+        with pytest.raises(ValueError, match="'bright' has no labels"):
+            semisupervised.spreading.sweep({}, dataclasses.replace(data, labels=labels), {}, 90, 30)
     with pytest.raises(ValueError, match="1 classes in test .7. without an example in train"):
         datasets.count_classes(dataclasses.replace(data, labels=data.labels | {"test": torch.tensor([0, 7])}))
     for bad in ([-1, 0, 1, 2], [0, 1, 2, 4], [0]):
@@ -168,7 +170,8 @@ def test_a_sweep_is_paired_over_draws():
     data = pictures()
     same = semisupervised.Method(lambda x: x)
     noise = semisupervised.Method(lambda x: torch.zeros(len(x), 2), most=6)
-    found = semisupervised.sweep({"a": same, "b": same, "noise": noise}, data, [6, 30], 2, 30)
+    draws = semisupervised.label_draws(data, [6, 30], 2)
+    found = semisupervised.sweep({"a": same, "b": same, "noise": noise}, data, draws, 30)
     by = found.set_index(["method", "labels", "draw"]).error
     assert by["a"].equals(by["b"]) and len(found) == 4 + 4 + 2
     assert semisupervised.paired(found, "a", "b", 30).tolist() == [0, 0]
@@ -176,6 +179,49 @@ def test_a_sweep_is_paired_over_draws():
     assert semisupervised.paired(found, "a", "noise", 6).max() < -20
     assert by["a"].loc[30].max() < 5  # the classes are bright and apart
     assert by["noise"].loc[6].min() > 50  # a constant knows one class of three
+
+
+def test_principal_components_are_of_the_features():
+    x = torch.randn(200, 5, generator=rng()) * torch.tensor([9.0, 3.0, 1.0, 0.1, 0.1])
+    found = semisupervised.principal(lambda rows: 2 * rows, x, 2)(x)
+    assert found.shape == (200, 2) and found.dtype == torch.float32
+    assert abs(np.corrcoef(found[:, 0], x[:, 0])[0, 1]) > 0.99 and found.std(0)[0] == pytest.approx(18, rel=0.15)
+    assert semisupervised.principal(lambda rows: rows, x[:3], 50)(x).shape == (200, 3)  # no more than rows
+
+
+# --- labels that spread along a graph ------------------------------------------------------------------
+
+
+def test_the_graph_joins_each_picture_to_its_nearest():
+    x = np.array([[0.0], [1.0], [1.1], [5.0]])
+    between = semisupervised.spreading.graph(x, np.array([[4.0]]), 2)
+    joined = between.edges.toarray() - np.eye(4)
+    assert (joined == joined.T).all() and joined.tolist() == [[0, 1, 0, 0], [1, 0, 1, 0], [0, 1, 0, 1], [0, 0, 1, 0]]
+    assert between.tested.toarray().tolist() == [[0, 0, 1, 1]]
+
+
+def test_labels_spread_as_the_closed_form_says():
+    """F = (1 - alpha S)^-1 Y up to a factor (Zhou et al., 2004), S the normalised graph without loops."""
+    data, rows = pictures(), np.array([0, 1, 2, 30, 31])
+    between = semisupervised.spreading.graph(data.train.numpy(), data.test.numpy())
+    found = semisupervised.spreading.spread(between, rows, data.labels["train"][rows].numpy())
+    edges = between.edges.toarray() - np.eye(90)
+    root = np.sqrt(edges.sum(0))
+    known = np.zeros((90, 3))
+    known[rows, data.labels["train"][rows]] = 1
+    closed = np.linalg.solve(np.eye(90) - semisupervised.spreading.ALPHA * edges / root / root[:, None], known)
+    closed /= closed.sum(1, keepdims=True)
+    assert (found == (between.tested @ closed).argmax(1)).mean() > 0.95
+    assert (found == data.labels["test"].numpy()).mean() > 0.9
+
+
+def test_spreading_and_a_classifier_see_the_same_draws_and_the_graph_holds_all_labelled():
+    data = pictures()
+    draws = semisupervised.label_draws(data, [6, 9], 2)
+    found = semisupervised.spreading.sweep({"graph": lambda x: x, "blind": lambda x: 0 * x[:, :1]}, data, draws, 10, 30)
+    assert found[["labels", "draw"]].head(4).to_numpy().tolist() == [[6, 0], [6, 1], [9, 0], [9, 1]]
+    by = found.groupby("method").error.mean()
+    assert by["graph"] < 10 and by["blind"] > 50  # equal features tell nothing
 
 
 # --- a D with classes ----------------------------------------------------------------------------------

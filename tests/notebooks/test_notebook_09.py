@@ -13,6 +13,8 @@ def test_09_compares_on_other_data_with_its_own_length(papermill, clean_tree, tm
     assert done.pictures == 5
     found = pd.read_csv(claims)
     assert (found.n == 2).all() and (found.profile == "quick").all() and found.error.notna().all()
-    assert sum(found.claim.str.startswith("Adam, 0.001: better than the recipe")) == 2
+    assert sum(found.claim.str.startswith("k = 5: better than alternating updates at equal")) == 2  # its own control
+    assert sum(found.claim.str.startswith("mixture z: better than the authors' recipe at equal")) == 2
+    assert found[~found.claim.str.contains("better")].holds.isna().all()  # no verdict without the rule
     curves = pd.read_csv(tmp_path / "runs/coordination/digits_quick.csv")
     assert sorted(curves.step.unique()) == [3, 6] and set(curves.seed) == {0, 1}

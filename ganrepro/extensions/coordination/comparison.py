@@ -8,22 +8,26 @@ import math
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from scipy import stats
 
 from ganrepro import datasets, paths, training
 from ganrepro.device import torch_device
-from ganrepro.diagnostics.ablations import RECIPE
+from ganrepro.diagnostics import paired
 from ganrepro.recipes import Recipe
 from ganrepro.records import StoredTable
+
+from .variants import RECIPE, control
 
 Arms = Mapping[str, Recipe]
 Costs = dict[tuple[str, int], float]  # by (arm, k)
 SLOW = 1e-4  # learning rate at which steps are timed
 COLUMNS = ["arm", "seed", "epoch", "step", "g_moves", "seconds", "d_real", "d_fake", "valid_ll"]
+BUDGETS = ("at equal seconds", "at equal steps")
+COMPARED = ["arm", "control", "column", "differences", "mean", "half", "p", "holm", "better", "seeds"]
 
 
 def train_arms(
@@ -110,19 +114,24 @@ def results(table: pd.DataFrame, goal: float) -> pd.DataFrame:
     return pd.DataFrame(found)
 
 
-def compare(found: pd.DataFrame, column: str) -> pd.DataFrame:
-    """Each arm's column of `results` less the recipe's on the same seeds, an arm a row: differences, a list; mean; the
-    half width of its 95% interval over seeds by Student's t (inf for one seed); better: whether it lies above 0 (True),
-    below (False) or on both sides (None). An arm that diverged on any seed is left out."""
-    wide = found.pivot(index="seed", columns="arm", values=column)[found.arm.unique()]
-    apart = wide.sub(wide[RECIPE], axis=0).drop(columns=RECIPE).dropna(axis=1)
-    mean = apart.mean()
-    half = (apart.sem() * stats.t.ppf(0.975, len(apart) - 1)).fillna(math.inf)  # of one seed it is NaN
-    better = [bool(m > 0) if abs(m) > h else None for m, h in zip(mean, half, strict=True)]
-    return pd.DataFrame({
-        "arm": apart.columns, "differences": apart.to_numpy().T.tolist(), "mean": mean.to_numpy(),
-        "half": half.to_numpy(), "better": pd.Series(better, dtype=object),
-    })  # fmt: skip
+def compare(found: pd.DataFrame, columns: Sequence[str] = BUDGETS) -> pd.DataFrame:
+    """Each arm's columns of `results` less its control's on the same seeds, an arm and a column a row: arm, control,
+    column, differences, and `diagnostics.paired.decided` on all of them as one family; seeds: how many the comparison
+    would take for that effect. An arm that diverged on any seed has no row, but counts in the family."""
+    rows: list[dict[str, Any]] = []
+    others = [arm for arm in found.arm.unique() if arm != RECIPE]
+    for column in columns:
+        wide = found.pivot(index="seed", columns="arm", values=column)
+        for arm in others:
+            apart = (wide[arm] - wide[control(arm)]).tolist()
+            if np.isfinite(apart).all():
+                rows.append({"arm": arm, "control": control(arm), "column": column, "differences": apart})
+    if not rows:
+        return pd.DataFrame(columns=COMPARED)
+    family = len(columns) * len(others)
+    seeds = [paired.needed(row["differences"], paired.LEVEL / family) for row in rows]
+    decided = paired.decided([row["differences"] for row in rows], family)
+    return pd.concat([pd.DataFrame(rows), decided], axis=1).assign(seeds=seeds)[COMPARED]
 
 
 def stored(data: str, profile: str) -> StoredTable:

@@ -9,23 +9,38 @@ from ganrepro import datasets, recipes
 from ganrepro.diagnostics import ablations
 from ganrepro.recipes import Layer, Recipe
 
-RECIPE = ablations.RECIPE
+RECIPE, ALTERNATING = ablations.RECIPE, "alternating updates"
+CONTROLS = {  # what an arm is compared with, from which it differs in one thing; every other arm: with the recipe
+    "k = 2": ALTERNATING,
+    "k = 5": ALTERNATING,
+    "k falls: 5, 2, 1": ALTERNATING,
+    "k grows: 1, 2, 5": ALTERNATING,
+    "G moves twice": ALTERNATING,
+    "lazy D and G": ALTERNATING,
+    "lazy D, margin 0.25": ALTERNATING,
+    "Adam, two time scales": "Adam, 0.0002",  # the geometric mean of its two rates
+}
 DIMENSIONS = (2, 10, 30, 200)
 NARROW_RATE = 3.0  # the least of 1 and 3 with which the narrowed recipe learns at all, seen on its own arm
 
 
-def arms(recipe: Recipe) -> dict[str, Recipe]:
-    """The recipe, and its variants by name: first how G and D take turns, then their rates, then z.
+def control(arm: str) -> str:
+    """The name of the arm that this one is compared with."""
+    return CONTROLS.get(arm, RECIPE)
 
-    A variant of the alternating turns differs in one thing from "alternating updates", any other from the recipe.
+
+def arms(recipe: Recipe) -> dict[str, Recipe]:
+    """The recipe, and its variants by name: first how G and D take turns, then their rates, then z. Each differs in one
+    thing from its `control`; the lazy arm masks both losses, and an optimizer comes with its own rate and momentum.
+
     Sources: section 7 and the authors' unused costs for what is varied; Adam's first rate and beta_1 from Radford et
     al. (2016), the second from Kingma and Ba (2015), two time scales from Heusel et al. (2017).
     """
     known, rate, a_third = ablations.arms(recipe), recipe.learning_rate, max(1, recipe.epochs // 3)
-    plain, adam = known["alternating updates"], recipe.replace(momentum=(0.5, 0.5)).coordinate(optimizer="adam")
+    plain, adam = known[ALTERNATING], recipe.replace(momentum=(0.5, 0.5)).coordinate(optimizer="adam")
     second, third = 1 + a_third, 1 + 2 * a_third
     return {
-        **{name: known[name] for name in (RECIPE, "alternating updates", "k = 2", "k = 5")},
+        **{name: known[name] for name in (RECIPE, ALTERNATING, "k = 2", "k = 5")},
         "k falls: 5, 2, 1": plain.coordinate(k_schedule=((1, 5), (second, 2), (third, 1))),
         "k grows: 1, 2, 5": plain.coordinate(k_schedule=((1, 1), (second, 2), (third, 5))),
         "G moves twice": plain.coordinate(g_moves=2),

@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 import torch
 from numpy.typing import NDArray
+from sklearn.decomposition import PCA
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV, StratifiedShuffleSplit
@@ -26,6 +27,7 @@ from ganrepro.parameters import ParameterError
 
 Features = Callable[[Tensor], Tensor]  # (n, d) in data space -> (n, f), row by row
 Fit = Callable[[NDArray[Any], NDArray[Any], int], Any]  # rows, labels, seed -> a classifier with `predict`
+Draws = Mapping[tuple[int, int], Tensor]  # the rows of `train` that are labelled, by their number and the draw's
 PENALTIES = (1e-3, 1e-2, 1e-1, 1.0)  # scikit-learn's C, the inverse strength of the L2 penalty
 COUNTS = (100, 300, 1000, 3000)  # labels
 HELD_OUT = 100  # labelled examples that a penalty is chosen on, at least
@@ -95,6 +97,14 @@ def scaled(features: Features, unlabelled: Tensor) -> Features:
     return lambda x: (features(x) - mean) / spread
 
 
+def principal(features: Features, unlabelled: Tensor, n: int = 50) -> Features:
+    """The first n principal components of the features, fitted to those of unlabelled rows (m, d); fewer, if there are
+    no more features or rows."""
+    seen = features(unlabelled).numpy()
+    pca = PCA(min(n, *seen.shape), random_state=0).fit(seen)
+    return lambda x: torch.from_numpy(pca.transform(features(x).numpy())).float()
+
+
 def linear(x: NDArray[Any], y: NDArray[Any], seed: int) -> GridSearchCV:
     """Multinomial logistic regression on features x (n, f), labels y (n,). Its L2 penalty is the one with the fewest
     errors on a random fifth of these, or on several if one is fewer than HELD_OUT examples; then all n train it."""
@@ -129,15 +139,20 @@ class Method:
     most: int | None = None
 
 
-def sweep(methods: Mapping[str, Method], data: Dataset, counts: Sequence[int], draws: int, n_test: int) -> pd.DataFrame:
-    """Test errors: columns method, labels, draw, error in % of the first n_test test examples. Draw r of n labels is
-    the same rows for every method, so that differences over draws are paired."""
+def label_draws(data: Dataset, counts: Sequence[int], draws: int) -> Draws:
+    """Draw r of n labels for each n of counts and r below draws."""
+    labels, classes = known(data, "train")["train"], count_classes(data)
+    return {(n, r): draw_labels(labels, n, classes, r) for n in counts for r in range(draws)}
+
+
+def sweep(methods: Mapping[str, Method], data: Dataset, draws: Draws, n_test: int) -> pd.DataFrame:
+    """Test errors: columns method, labels, draw, error in % of the first n_test test examples. A draw is the same rows
+    for every method, so that differences over draws are paired."""
     labels, truth = known(data, "train", "test").values()
-    chosen = {(n, r): draw_labels(labels, n, count_classes(data), r) for n in counts for r in range(draws)}
     rows = []
     for name, method in methods.items():
         tested = method.features(data.test[:n_test]).numpy()
-        for (n, r), few in chosen.items():
+        for (n, r), few in draws.items():
             if method.most is None or n <= method.most:
                 x, y = method.features(data.train[few]).numpy(), labels[few].numpy()
                 with threadpool_limits(1, "blas"):  # in small products, threads only wait
