@@ -21,8 +21,9 @@ Shape = tuple[int, int, int]
 
 
 def use_style() -> None:
-    """Apply the project's style to every figure from here on."""
+    """Apply the project's style to every figure from here on; tables show their whole text."""
     plt.style.use(paths.PACKAGE / "ganrepro.mplstyle")
+    pd.set_option("display.max_colwidth", None, "display.width", 140, "display.max_columns", 20)
 
 
 def save(figure: Figure, path: str | Path) -> Path:

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from ganrepro import records
 from ganrepro.datasets import Dataset
@@ -26,18 +27,20 @@ class Trainings:
 
 
 def trainings(
-    data: Dataset, profile: str, seeds: Sequence[int], device: str = "auto", pictures: int = PICTURES
-) -> Trainings:
+    data: Dataset, profile: str, seeds: Sequence[int], device: str = "auto", pictures: int = PICTURES,
+    learning_rate: float | None = None,
+) -> Trainings:  # fmt: skip
     """The records of the seeds, the first as `get_or_train` has it, the others of its profile and length.
 
     A paper record without weights and completions gives way to a quick one. A later seed's paper record is trained only
     where profile is "paper" and the first one has the recipe's full length: any other would not be comparable.
     """
     found, (first, *later) = Trainings(), seeds
-    record = records.get_or_train(data, profile, first, device, recipe="subsets")
+    asked: dict[str, Any] = {"recipe": "subsets", "learning_rate": learning_rate}
+    record = records.get_or_train(data, profile, first, device, **asked)
     if (made := evidence(record, data, pictures)) is None:
         print(f"the paper record of seed {first} has neither weights nor completions: a quick one is used instead")
-        record = records.get_or_train(data, "quick", first, device, recipe="subsets")
+        record = records.get_or_train(data, "quick", first, device, **asked)
         made = evidence(record, data, pictures)
     assert made is not None  # a quick record has its weights
     found.records[first], found.evidence[first] = record, made
@@ -46,7 +49,7 @@ def trainings(
     train = kind == "quick" or (profile == "paper" and length == full)
     for seed in later:
         try:
-            other = records.get_or_train(data, kind, seed, device, recipe="subsets", train=train)
+            other = records.get_or_train(data, kind, seed, device, **asked, train=train)
         except FileNotFoundError:
             found.missing[seed] = f"it has no {kind} record of {length} epochs"
             continue
