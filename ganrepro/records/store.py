@@ -10,6 +10,7 @@ from ganrepro import datasets, paths, training
 from ganrepro.code_checksum import code_sha256
 from ganrepro.datasets import Dataset
 from ganrepro.device import torch_device
+from ganrepro.parameters import LARGEST_SEED, is_seed
 from ganrepro.recipes import OWN, Recipe, for_dataset, made_for, quick
 from ganrepro.training import checkpoints
 
@@ -93,8 +94,8 @@ def get_or_train(
     """
     if profile not in PROFILES:
         raise ValueError(f"profile = {profile!r}; choose one of {', '.join(PROFILES)}")
-    if type(seed) is not int or seed < 0:
-        raise ValueError(f"seed = {seed!r}; it must be an int of at least 0")
+    if not is_seed(seed):
+        raise ValueError(f"seed = {seed!r}; it must be an int from 0 to {LARGEST_SEED}")
     data = datasets.load(dataset) if isinstance(dataset, str) else dataset
     wanted = recipe if isinstance(recipe, Recipe) else for_dataset(data.name, data.shape, recipe or OWN)
     if profile != "quick" and (found := _find_paper(wanted, data, seed)):

@@ -15,6 +15,7 @@ from ganrepro import datasets, progress
 from ganrepro.code_checksum import code_sha256
 from ganrepro.datasets import Dataset
 from ganrepro.device import matmul_precision, torch_device
+from ganrepro.parameters import LARGEST_SEED, is_seed
 from ganrepro.recipes import Recipe
 
 from . import checkpoints, tasks
@@ -130,8 +131,8 @@ def check_arguments(recipe: Recipe, data: Dataset, seeds: Sequence[int], epochs:
     for name, value, least in (("epochs", epochs, 1), ("validate_every", validate_every, 0)):
         if type(value) is not int or value < least:
             raise ValueError(f"{name} = {value!r}; it must be an int of at least {least}")
-    if not seeds or any(type(s) is not int or s < 0 for s in seeds) or len(set(seeds)) < len(seeds):
-        raise ValueError(f"seeds = {seeds!r}; expected different ints of at least 0")
+    if not seeds or not all(map(is_seed, seeds)) or len(set(seeds)) < len(seeds):
+        raise ValueError(f"seeds = {seeds!r}; expected different ints from 0 to {LARGEST_SEED}")
     if data.training.shape[1] != recipe.dim:
         raise ValueError(f"data set {data.name} has {data.training.shape[1]} numbers an example, recipe {recipe.name} "
                          f"makes {recipe.dim}; take the recipe from recipes.for_dataset({data.name!r}, {data.shape})")

@@ -469,7 +469,8 @@ def test_a_fold_is_trained_without_its_validation_and_test_people(runs, training
     [
         ({"profile": "fast"}, "profile = 'fast'; choose one of auto, quick, paper"),
         ({"profile": "Paper"}, "profile = 'Paper'"),
-        ({"seed": -1}, "seed = -1; it must be an int of at least 0"),
+        ({"seed": -1}, "seed = -1; it must be an int from 0 to 4294967295"),
+        ({"seed": 2**32}, "seed = 4294967296; it must be an int from 0 to"),
         ({"seed": 1.0}, "seed = 1.0"),
         ({"seed": True}, "seed = True"),
         ({"dataset": "minst"}, "unknown data set 'minst'.*did you mean 'mnist'"),

@@ -189,6 +189,7 @@ def test_checkpoint_of_another_recipe_or_a_damaged_one_is_refused(digits, small_
         ({"seeds": []}, "seeds"),
         ({"seeds": [0, 0]}, "seeds"),
         ({"seeds": [-1]}, "seeds"),
+        ({"seeds": [2**32]}, "seeds = .* from 0 to 4294967295"),
         ({"device": "cuda:99"}, "cuda:99"),
         ({"device": "tpu"}, "choose one of auto, cpu"),
     ],
