@@ -6,7 +6,6 @@ from __future__ import annotations
 import argparse
 import ast
 import importlib.util
-import os
 import sys
 import time
 from argparse import Namespace
@@ -123,7 +122,7 @@ def run_notebooks(options: Namespace) -> None:
     written = [p for p in sorted(paths.runs().glob("*/*.*")) if p.stat().st_mtime >= began]
     for path in (p for p in written if p.name.startswith("table1_")):
         print(f"\n{path}\n{tables.readable(tables.pd.read_csv(path)).to_string(index=False)}")
-    print("\nFigures", *(p for p in written if p.suffix in (".png", ".gif", ".svg", ".pdf")), sep="\n  ")
+    print("\nFigures", *(p for p in written if p.suffix.lower() in (".png", ".gif", ".svg", ".pdf")), sep="\n  ")
     print("\nNotebooks", *(f"{n.name:<16} {n.seconds:6.1f} s   {n.output}" for n in done), sep="\n  ")
 
 
@@ -211,14 +210,14 @@ def doctor(options: Namespace) -> int:
     """Print versions, device and folders; status 1 if a package that the notebooks need is missing."""
     import torch
 
-    from ganrepro import device, records
+    from ganrepro import datasets, device, records
 
     missing = [name for name in NOTEBOOK_PACKAGES if importlib.util.find_spec(name) is None]
     found = records.provenance.versions() | {
         "device": f"{device.torch_device('auto')} ({torch.get_num_threads()} threads)",
         "repository": paths.REPOSITORY or "none: installed without it",
         "runs": paths.runs(),
-        "data": os.environ.get("GANREPRO_DATA", "the default cache folder"),
+        "data": datasets.data_dir(),
         "notebooks": "missing: " + ", ".join(missing) if missing else "can be run",
     }
     print(*(f"{name:<12} {value}" for name, value in found.items()), sep="\n")

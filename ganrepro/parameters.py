@@ -25,6 +25,7 @@ STANDARD = ("dataset", "profile", "seed", "device", "out")
 LARGEST_SEED = 2**32 - 1  # what numpy's RandomState, and so scikit-learn, takes
 LARGEST_FIRST_SEED = 2**31 - 1  # of a notebook, which may go on with seed + 1 and so on
 INT64 = range(-(2**63), 2**63)  # the whole numbers that torch takes
+FILES = ("out", "mask")  # parameters that are paths or empty
 INJECTED = "# Parameters"  # the first line of the cell that papermill inserts
 NPZ = "or a path to an .npz"
 _N = r"-?\d+(?:\.\d+)?"
@@ -68,10 +69,10 @@ class Rule:
     def refuse(self, name: str, value: Any) -> None:
         """Raise ParameterError unless the value, or each of a list, is allowed."""
         if self.choices and str(value) not in self.choices:
-            if NPZ not in self.choices or not value.endswith(".npz"):
+            if NPZ not in self.choices or not value.lower().endswith(".npz"):
                 raise ParameterError(f"{name} = {value!r}; choose {self.text}")
-            if not Path(value).is_file():
-                raise ParameterError(f"{name} = {value!r}; there is no such file (looked for {Path(value).resolve()})")
+            if not (file := paths.absolute(value)).is_file():
+                raise ParameterError(f"{name} = {value!r}; there is no such file (looked for {file})")
         for number in value if isinstance(value, list) else [value]:
             if isinstance(number, int | float) and not (self.above < number and self.least <= number <= self.most):
                 raise ParameterError(f"{name} = {value!r}; it must be {self.text}")
@@ -155,9 +156,10 @@ def unknown(name: str, allowed: dict[str, Parameter]) -> str:
 
 
 def value_of(parameter: Parameter, value: Any) -> Any:
-    """The value in the parameter's own type. Raises ParameterError if type or rule refuse it."""
-    value = _typed(parameter, value)
-    if rule := parameter.rule:
+    """The value in the parameter's own type, a path in its absolute form. Raises ParameterError if type or rule refuse
+    it."""
+    value, rule = _typed(parameter, value), parameter.rule
+    if rule:
         rule.refuse(parameter.name, value)
     if parameter.name == "seed" and not 0 <= value <= LARGEST_FIRST_SEED:
         raise ParameterError(f"seed = {value}; it must be from 0 to {LARGEST_FIRST_SEED}")
@@ -168,9 +170,12 @@ def value_of(parameter: Parameter, value: Any) -> Any:
             torch_device(value)
         except ValueError as error:
             raise ParameterError(str(error)) from None
-    if parameter.name == "out" and value and not _writable(Path(value)):
+    is_path = parameter.name in FILES or (rule and NPZ in rule.choices and value not in rule.choices)
+    if not is_path or not value:
+        return value
+    if parameter.name == "out" and not _writable(paths.absolute(value)):
         raise ParameterError(f"out = {value!r} cannot be written; give a file path in a folder that can be")
-    return value
+    return str(paths.absolute(value))
 
 
 def _typed(parameter: Parameter, value: Any) -> Any:

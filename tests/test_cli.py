@@ -1,6 +1,8 @@
 """The command line: what it prints, and that bad input is one clear line, status 2, and no file changed."""
 
 import dataclasses
+import json
+import os
 import re
 import subprocess
 import sys
@@ -332,6 +334,38 @@ def test_reproduce_runs_a_notebook_and_ends_with_its_table(here, capfd):
     assert content(here / "repo") == before  # notebooks write only under runs/
     executed = nbformat.read(here / "runs/notebooks/01_first.ipynb", as_version=4)
     assert any("seed = 7" in c.source and 'profile = "quick"' in c.source for c in executed.cells)
+
+
+READS = """\
+import json, os
+from pathlib import Path
+import numpy as np
+from ganrepro import datasets, paths
+found = {"size": len(np.load(dataset)["images"]), "runs": str(paths.runs()), "data": str(datasets.data_dir())}
+Path(out).parent.mkdir(parents=True, exist_ok=True)
+Path(out).write_text(json.dumps(found | {"kernel": os.getcwd()}))
+"""
+
+
+@pytest.mark.parametrize("start", ["", "~/"])
+def test_a_relative_path_means_the_callers_folder_in_the_kernel_too(here, monkeypatch, start):
+    """notebooks/ has files of the same names: a kernel stands there."""
+    pytest.importorskip("papermill", reason="the notebooks extra is not installed")
+    folder = here / "repo/notebooks"
+    write_notebook(folder / "03_third.ipynb", LIST, READS)
+    np.savez(folder / "my.npz", images=np.zeros((99, 2, 2), np.uint8))
+    np.savez(here / "my.NPZ.npz", images=np.zeros((12, 2, 2), np.uint8))
+    (here / "my.NPZ.npz").rename(here / "my.NPZ")
+    monkeypatch.setenv("HOME", str(here))
+    monkeypatch.setenv("GANREPRO_RUNS", f"{start}my_runs")
+    monkeypatch.setenv("GANREPRO_DATA", f"{start}my_data")
+    given = {"dataset": f"{start}my.NPZ", "out": f"{start}new/found.json"}
+    assert run("reproduce", "--only", "03", *(x for item in given.items() for x in ("-p", *item))) == 0
+    assert json.loads((here / "new/found.json").read_text()) == {
+        "size": 12, "runs": str(here / "my_runs"), "data": str(here / "my_data"), "kernel": str(folder),
+    }  # fmt: skip
+    assert (here / "my_runs/notebooks/03_third.ipynb").is_file() and not (folder / "my_runs").exists()
+    assert os.environ["GANREPRO_RUNS"] == f"{start}my_runs"  # the caller's is as it was
 
 
 def test_a_notebook_that_fails_is_status_1_with_its_error(here, capfd):

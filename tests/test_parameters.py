@@ -149,6 +149,26 @@ def test_a_path_to_an_npz_passes_where_the_list_says_so(tmp_path):
     assert namespace["dataset"] == str(path)
 
 
+@pytest.mark.parametrize("start", ["", "./", "~/"])
+@pytest.mark.parametrize(("name", "file"), [("dataset", "faces.npz"), ("dataset", "FACES.NPZ"), ("out", "new/row.CSV")])
+def test_a_path_is_absolute_behind_the_check(tmp_path, monkeypatch, start, name, file):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    if name == "dataset":
+        (tmp_path / file).touch()
+    namespace = papermill(**{name: start + file})
+    parameters.check(namespace)
+    assert namespace[name] == str(tmp_path / file)
+
+
+def test_a_name_and_an_empty_path_stay_what_they_are(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "digits").touch()
+    namespace = papermill(dataset="digits", out="")
+    parameters.check(namespace)
+    assert (namespace["dataset"], namespace["out"]) == ("digits", "")
+
+
 def test_check_holds_when_the_cells_of_a_session_have_grown():
     """In JupyterLab the list is one of many cells, some run twice, some with a magic."""
     namespace = kernel()

@@ -5,6 +5,8 @@ import os
 from importlib.resources import files
 from pathlib import Path
 
+from ganrepro.paths import absolute
+
 
 class DatasetUnavailable(RuntimeError):
     """A known data set whose files are not here and cannot be fetched; the message says how to get them."""
@@ -13,10 +15,10 @@ class DatasetUnavailable(RuntimeError):
 def data_dir() -> Path:
     """The data directory: $GANREPRO_DATA, else the user's cache folder as pooch names it."""
     if chosen := os.environ.get("GANREPRO_DATA"):
-        return Path(chosen).expanduser().absolute()
+        return absolute(chosen)
     import pooch
 
-    return Path(pooch.os_cache("ganrepro")).expanduser().absolute()
+    return absolute(pooch.os_cache("ganrepro"))
 
 
 def find(folder: str, *names: str) -> Path | None:

@@ -12,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ganrepro.paths import slug
+from ganrepro.paths import absolute, slug
 
 from .arrays import SPLIT_CODES, expect
 from .dataset import Dataset, pixels, splits
@@ -28,7 +28,7 @@ def load(name: str) -> Dataset:
     numpy.random.RandomState(0).permutation(N) is cut 80/10/10. Dataset.name is the file's stem and the first 8 hex
     digits of its SHA-256. Raises FileNotFoundError, or ValueError naming the wrong part of the file.
     """
-    path = Path(name).expanduser().resolve()
+    path = absolute(name)
     if not path.is_file():
         raise FileNotFoundError(f"data set {name!r}: there is no file {path}; give the path of an .npz")
     raw = path.read_bytes()

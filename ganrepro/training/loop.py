@@ -16,6 +16,7 @@ from ganrepro.code_checksum import code_sha256
 from ganrepro.datasets import Dataset
 from ganrepro.device import matmul_precision, torch_device
 from ganrepro.parameters import LARGEST_SEED, is_seed
+from ganrepro.paths import absolute
 from ganrepro.recipes import Recipe
 
 from . import checkpoints, tasks
@@ -49,7 +50,7 @@ def train(
         raise ValueError(f"products = 'bfloat16' needs a CPU; on {where} choose 'tf32' or None")
     x = rows(data).to(where)
     runs = [start(recipe, data, seed, where) for seed in seeds]
-    files = {seed: Path(checkpoint_dir) / f"seed{seed}.safetensors" for seed in seeds} if checkpoint_dir else {}
+    files = {seed: absolute(checkpoint_dir) / f"seed{seed}.safetensors" for seed in seeds} if checkpoint_dir else {}
     for run in runs:
         if resume and run.seed in files and files[run.seed].exists():
             checkpoints.load(files[run.seed], run, data)

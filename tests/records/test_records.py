@@ -139,19 +139,6 @@ def test_no_two_trainings_share_a_checkpoint(runs, mnist):
     assert folders == [runs / f"checkpoints/paper/tfd@att/fold{k}" for k in range(5)]
 
 
-def test_runs_lie_where_the_environment_says_else_in_the_repository_else_here(monkeypatch, tmp_path):
-    monkeypatch.setenv("GANREPRO_RUNS", str(tmp_path / "elsewhere"))
-    assert paths.runs() == tmp_path / "elsewhere"
-    monkeypatch.delenv("GANREPRO_RUNS")
-    monkeypatch.setattr(paths, "REPOSITORY", tmp_path / "repo")
-    monkeypatch.chdir(tmp_path)
-    assert paths.runs() == tmp_path / "repo" / "runs"  # whatever the working directory
-    monkeypatch.setattr(paths, "REPOSITORY", None)
-    assert paths.runs() == tmp_path / "runs"
-    with pytest.raises(FileNotFoundError, match="without its repository.*clone"):
-        paths.results()
-
-
 # --------------------------------------------------------------------------------------- evidence
 
 
