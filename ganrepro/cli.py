@@ -6,6 +6,8 @@ from __future__ import annotations
 import argparse
 import ast
 import importlib.util
+import io
+import os
 import sys
 import time
 from argparse import Namespace
@@ -24,10 +26,26 @@ NOTEBOOK_PACKAGES = ("papermill", "nbformat", "ipykernel", "jupyterlab", "sympy"
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns its exit status. Bad input is one line on stderr and status 2, before any work. A
-    notebook that fails is status 1, Ctrl-C is 130."""
-    options, status = parser().parse_args(arguments), 2
+    notebook that fails is status 1, Ctrl-C is 130, and 141 a pipe that is closed, as in `ganrepro data | head -1`."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # ± on a terminal that has none is escaped
+            stream.reconfigure(errors="backslashreplace")
+    try:
+        try:
+            return _run(parser().parse_args(arguments))
+        finally:
+            sys.stdout.flush()
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # Python flushes once more when it ends
+        return 141
+
+
+def _run(options: Namespace) -> int:
+    status = 2
     try:
         return options.command(options) or 0
+    except (UnicodeEncodeError, BrokenPipeError):  # subclasses of ValueError and OSError that no input causes
+        raise
     except NotebookFailed as error:
         reason, status = str(error), 1
     except KeyboardInterrupt:

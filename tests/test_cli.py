@@ -1,6 +1,8 @@
 """The command line: what it prints, and that bad input is one clear line, status 2, and no file changed."""
 
+import contextlib
 import dataclasses
+import io
 import json
 import os
 import re
@@ -8,6 +10,7 @@ import subprocess
 import sys
 
 import numpy as np
+import pandas as pd
 import pytest
 
 nbformat = pytest.importorskip("nbformat", reason="the notebooks extra is not installed")
@@ -32,7 +35,7 @@ folder = paths.runs() / "tables"
 folder.mkdir(parents=True, exist_ok=True)
 (folder / "table1_x.csv").write_text(
     "dataset,label,model,recipe,rule,epochs,n_seeds,sigma,mean,se_examples,se_folds,se_seeds,source\\n"
-    f"x,X,a model,mnist,last epoch,64,{seed},0.2,{100 + seed},1.5,,,here\\n"
+    f"x,X,a model,mnist,last epoch,64,{seed},0.2,{100 + seed},1.5,,,here\\n", encoding="utf-8"
 )
 """
 
@@ -222,6 +225,109 @@ def test_the_process_ends_with_the_status(here):
     done = subprocess.run([sys.executable, "-c", code, "data", "minst"], capture_output=True, text=True)
     assert done.returncode == 2 and done.stdout == ""
     assert done.stderr.startswith("ganrepro: unknown data set 'minst'") and done.stderr.count("\n") == 1
+
+
+# ------------------------------------------------------------------------- any stdout, and none
+
+MAIN = "import sys; from ganrepro.cli import main; sys.exit(main())"
+ENCODINGS = ("cp1252", "gbk", "ascii", "ascii:strict", "utf-8:strict")
+
+
+def printed(encoding, *command):
+    """What a command that ends well writes to a strict stdout of this encoding."""
+    raw = io.BytesIO()
+    with contextlib.redirect_stdout(io.TextIOWrapper(raw, encoding.partition(":")[0], errors="strict")) as stdout:
+        assert run(*command) == 0
+        stdout.flush()
+        return raw.getvalue().decode(stdout.encoding)
+
+
+@pytest.mark.parametrize("encoding", ENCODINGS)
+def test_records_are_trained_and_listed_whatever_stdout_can_encode(here, monkeypatch, small, encoding):
+    labelled = dataclasses.replace(datasets.load("digits"), label="цифры 0.5² ≤ 9 \udcff")
+    monkeypatch.setattr(datasets, "load", lambda name: labelled)
+    monkeypatch.setattr("ganrepro.training.estimate_seconds", lambda *_: 1.0)
+    options = ["--dataset", "digits", "--seed", "0", "--seed", "1", "--device", "cpu", "--epochs", "1"]
+    for command in (["records", "train", *options], ["records", "list"]):
+        assert printed(encoding, *command).count("1 epochs, ") == 2
+    assert len(records.everything()) == 2
+
+
+@pytest.mark.parametrize("encoding", ENCODINGS)
+@pytest.mark.parametrize(
+    ("command", "stubbed", "gives"),
+    [
+        (["data", "gaussian1d"], None, ()),
+        (["doctor"], None, ()),
+        (["results"], "ganrepro.report.publish.publish", ("results/σ.csv", "results/\udcff.csv")),
+        (["notebooks"], "ganrepro.report.notebooks.refresh", (notebooks.Executed("01_τ", None, 1.0),)),
+        (["ablate"], "ganrepro.diagnostics.ablations.run", (pd.DataFrame(),)),
+    ],
+    ids=command_line,
+)
+def test_every_command_prints_whatever_stdout_can_encode(here, monkeypatch, encoding, command, stubbed, gives):
+    if stubbed:
+        monkeypatch.setattr(stubbed, lambda *_: gives)
+    monkeypatch.setattr("ganrepro.diagnostics.ablations.summary", lambda _: pd.DataFrame({"arm": ["k ≥ 2, ±1"]}))
+    monkeypatch.setenv("GANREPRO_DATA", str(here / "данные"))
+    assert printed(encoding, *command)
+
+
+@pytest.mark.parametrize("encoding", ["cp1252", "ascii:strict"])
+def test_reproduce_and_its_notebook_print_whatever_the_locale(here, encoding):
+    pytest.importorskip("papermill", reason="the notebooks extra is not installed")
+    work = WORK.replace(",X,", ",0.5²,") + 'print("σ ± 1 \\N{GRINNING FACE}")\nassert 1 + 1 == 2, "±"'
+    write_notebook(here / "repo/notebooks/01_first.ipynb", LIST, work)
+    code = f"import pathlib, ganrepro.paths as p; p.REPOSITORY = pathlib.Path({str(here / 'repo')!r}); {MAIN}"
+    env = os.environ | {"PYTHONIOENCODING": encoding, "LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+    command = [sys.executable, "-c", code, "reproduce", "--only", "01"]
+    done = subprocess.run(command, env=env, capture_output=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+    assert b"100.0" in done.stdout and b"01_first" in done.stdout
+    executed = nbformat.read(here / "runs/notebooks/01_first.ipynb", as_version=4)
+    assert "σ ± 1 \N{GRINNING FACE}" in executed.cells[-1].outputs[0].text
+
+
+@pytest.mark.parametrize("encoding", ["cp1252", "ascii:strict"])
+@pytest.mark.parametrize(("name", "status"), [("лица.npz", 0), ("нет.npz", 2)])
+def test_a_file_name_beyond_the_locale_is_read_or_named(here, encoding, name, status):
+    np.savez(here / "лица.npz", images=np.zeros((10, 2, 2), np.uint8))
+    env = os.environ | {"PYTHONIOENCODING": encoding, "LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+    done = subprocess.run([sys.executable, "-c", MAIN, "data", name], env=env, capture_output=True)
+    assert done.returncode == status, done.stderr
+    assert b"codec" not in done.stderr and b"Traceback" not in done.stderr
+    assert b"1x2x2, train 8" in done.stdout if status == 0 else b"there is no file" in done.stderr
+
+
+def test_an_encoding_error_is_not_bad_input(here, monkeypatch):
+    monkeypatch.setattr(records, "everything", lambda: "\udcff".encode())
+    with pytest.raises(UnicodeEncodeError):
+        run("records", "list")
+
+
+@pytest.mark.parametrize("command", [["data", "digits"], ["records", "list"]], ids=command_line)
+def test_a_closed_pipe_ends_quietly(here, command):
+    """As `ganrepro data | head -1`, with the reader gone before the first line."""
+    (here / "runs/quick/x/seed0").mkdir(parents=True)
+    (here / "runs/quick/x/seed0/record.json").write_text(
+        json.dumps({"dataset": {"label": "X"}, "scores": {"last": {"mean": 1, "se_examples": 1, "epoch": 1}}})
+    )
+    reader, writer = os.pipe()
+    os.close(reader)
+    done = subprocess.run([sys.executable, "-c", MAIN, *command], stdout=writer, stderr=subprocess.PIPE, text=True)
+    os.close(writer)
+    assert (done.returncode, done.stderr) == (141, "")
+
+
+def test_a_closed_pipe_loses_no_training(here, small):
+    """What is printed before the record is written goes nowhere."""
+    data = datasets.load("digits")
+    before, sys.stdout = sys.stdout, open(os.devnull)  # as a pipe: write raises an OSError
+    try:
+        record = records.get_or_train(data, "quick", device="cpu", recipe=small)
+    finally:
+        sys.stdout = before
+    assert record.meta["epochs"] == 2
 
 
 # ---------------------------------------------------------------------------------- data, doctor

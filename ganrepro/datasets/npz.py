@@ -2,6 +2,7 @@
 
 import hashlib
 import io
+import os
 import zipfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -38,9 +39,10 @@ def load(name: str) -> Dataset:
     if "labels" in content:
         expect(content["labels"], f"{path}: labels", "integers", (len(images),))
         labels = torch.from_numpy(content["labels"].astype(np.int64))
-    digest, stem = hashlib.sha256(raw).hexdigest(), slug(path.stem[:60], keep="._-") or "images"
+    label = os.fsencode(path.stem).decode(errors="replace")  # a name that is no UTF-8 cannot be written to a table
+    digest, stem = hashlib.sha256(raw).hexdigest(), slug(label[:60], keep="._-") or "images"
     n_channels = images.shape[3] if images.ndim == 4 else 1
-    return Dataset(name=f"{stem}-{digest[:8]}", label=path.stem, shape=(n_channels, *images.shape[1:3]),
+    return Dataset(name=f"{stem}-{digest[:8]}", label=label, shape=(n_channels, *images.shape[1:3]),
                    sha256={path.name: digest},
                    **splits(pixels(images), labels, _parts(content.get("split"), len(images), path)))  # fmt: skip
 

@@ -11,6 +11,7 @@ from ganrepro.code_checksum import code_sha256
 from ganrepro.datasets import Dataset
 from ganrepro.device import torch_device
 from ganrepro.parameters import LARGEST_SEED, is_seed
+from ganrepro.progress import say
 from ganrepro.recipes import OWN, Recipe, for_dataset, made_for, quick
 from ganrepro.training import checkpoints
 
@@ -118,7 +119,7 @@ def get_with_weights(
     """As `get_or_train`; but where the paper record has no weights here, the quick one, and a line that says so."""
     if (record := get_or_train(data, profile, seed, device, recipe=recipe)).has_weights:
         return record
-    print(f"the {record.meta['profile']} record of seed {seed} has no weights here: a quick one is used instead")
+    say(f"the {record.meta['profile']} record of seed {seed} has no weights here: a quick one is used instead")
     return get_or_train(data, "quick", seed, device, recipe=recipe)
 
 
@@ -128,7 +129,7 @@ def train_wanted(device: str = "auto", epochs: int | None = None) -> Iterator[Re
         try:
             data = datasets.load(dataset)
         except datasets.DatasetUnavailable as error:
-            print(f"skipped: no record of {dataset}, recipe {recipe}, since its data are not here. {error}")
+            say(f"skipped: no record of {dataset}, recipe {recipe}, since its data are not here. {error}")
             continue
         yield from train_paper(data, seeds, device, epochs, recipe)
 
@@ -178,11 +179,11 @@ def _train_records(recipe: Recipe, data: Dataset, profile: str, seeds: Seeds, de
     paths.require_writable(paths.runs())
     if profile == "paper":
         seconds = training.estimate_seconds(recipe, data, device)
-        print(f"training {recipe.name} on {data.label}, {recipe.epochs} epochs: about {_duration(seconds)} here")
+        say(f"training {recipe.name} on {data.label}, {recipe.epochs} epochs: about {_duration(seconds)} here")
     runs = training.train(recipe, data, seeds=seeds, device=device, validate_every=VALIDATE_EVERY[profile],
                           checkpoint_dir=checkpoint_folder(recipe, data) if profile == "paper" else None)  # fmt: skip
     rate = sum(run.curves.step.max() for run in runs) / max(1e-9, sum(run.curves.seconds.sum() for run in runs))
-    print(f"trained {recipe.name} on {data.label}: {rate:.3g} steps/s")
+    say(f"trained {recipe.name} on {data.label}: {rate:.3g} steps/s")
     for run in runs:
         yield write_record(run, data, profile, paths.runs() / folder(recipe, data, profile, run.seed))
 
