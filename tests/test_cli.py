@@ -127,7 +127,6 @@ def command_line(value):
         (["records", "train", "--recipe", "conv"], "recipe = 'conv'; choose one of own, mnist, tfd, cifar10-fc, "),
         (["records", "snapshot", "--recipe", "conv"], "recipe = 'conv'; choose one of own"),
         (["records", "train", "--dataset", "digits", "--recipe", "cifar10-conv"], r"shape = \(1, 8, 8\); the recipe"),
-        (["records", "train", "--dataset", "few.npz"], "8 training examples, fewer than one minibatch of 100"),
         (["records", "snapshot", "--dataset", "digits"], "there is no checkpoint .*seed0.safetensors"),
     ],
     ids=command_line,
@@ -136,7 +135,6 @@ def test_bad_input_is_one_line_before_any_work_and_changes_nothing(here, monkeyp
     np.savez(here / "float.npz", images=np.zeros((20, 8, 8)))
     np.savez(here / "flat.npz", images=np.zeros((20, 64), np.uint8))
     np.savez(here / "one.npz", images=np.zeros((1, 8, 8), np.uint8))
-    np.savez(here / "few.npz", images=np.zeros((10, 8, 8), np.uint8))
     before = content(here)
     for busy in ("ganrepro.report.notebooks._execute", "ganrepro.training.loop.run_epoch"):
         monkeypatch.setattr(busy, lambda *_: pytest.fail("work was begun"))

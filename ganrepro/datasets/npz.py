@@ -14,9 +14,11 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ganrepro.paths import absolute, slug
+from ganrepro.progress import say
 
 from .arrays import SPLIT_CODES, expect
 from .dataset import Dataset, pixels, splits
+from .labels import from_zero
 
 FEWEST = 10
 Array = NDArray[Any]
@@ -25,8 +27,9 @@ Array = NDArray[Any]
 def load(name: str) -> Dataset:
     """A user's pictures: the path of an .npz with `images` (N, h, w[, c]) uint8, c 1 or 3, N at least 10.
 
-    Optional: `labels` (N,) integers; `split` (N,) with 0, 1, 2 for train, valid, test. Without `split`,
-    numpy.random.RandomState(0).permutation(N) is cut 80/10/10. Dataset.name is the file's stem and the first 8 hex
+    Optional: `labels` (N,) integers, whose classes are numbered from 0 in order, a negative one means unlabelled;
+    `split` (N,) with 0, 1, 2 for train, valid, test. Without `split`, numpy.random.RandomState(0).permutation(N) is cut
+    80/10/10, with two pictures at least in each part. Dataset.name is the file's stem and the first 8 hex
     digits of its SHA-256. Raises FileNotFoundError, or ValueError naming the wrong part of the file.
     """
     path = absolute(name)
@@ -38,7 +41,9 @@ def load(name: str) -> Dataset:
     _check_images(images, path)
     if "labels" in content:
         expect(content["labels"], f"{path}: labels", "integers", (len(images),))
-        labels = torch.from_numpy(content["labels"].astype(np.int64))
+        given = torch.from_numpy(content["labels"].astype(np.int64))
+        if len(moved := given[given != (labels := from_zero(given))]):
+            say(f"{path.name}: classes are numbered from 0 here; label {moved[0]} is {labels[given == moved[0]][0]}")
     label = os.fsencode(path.stem).decode(errors="replace")  # a name that is no UTF-8 cannot be written to a table
     digest, stem = hashlib.sha256(raw).hexdigest(), slug(label[:60], keep="._-") or "images"
     n_channels = images.shape[3] if images.ndim == 4 else 1
@@ -85,7 +90,8 @@ def _check_images(images: Array, path: Path) -> None:
 def _parts(split: Array | None, n: int, path: Path) -> list[Tensor]:
     if split is None:
         order = torch.from_numpy(np.random.RandomState(0).permutation(n))
-        return list(order.split([n - 2 * (n // 10), n // 10, n // 10]))
+        tenth = max(2, n // 10)  # one example would have no error
+        return list(order.split([n - 2 * tenth, tenth, tenth]))
     expect(split, f"{path}: split", "integers", (n,), SPLIT_CODES)
     for code, name in SPLIT_CODES.items():
         if code not in split:
