@@ -6,6 +6,7 @@ from __future__ import annotations
 import argparse
 import ast
 import importlib.util
+import io
 import os
 import sys
 import time
@@ -25,10 +26,26 @@ NOTEBOOK_PACKAGES = ("papermill", "nbformat", "ipykernel", "jupyterlab", "sympy"
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns its exit status. Bad input is one line on stderr and status 2, before any work. A
-    notebook that fails is status 1, Ctrl-C is 130."""
-    options, status = parser().parse_args(arguments), 2
+    notebook that fails is status 1, Ctrl-C is 130, and 141 a pipe that is closed, as in `ganrepro data | head -1`."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # ± on a terminal that has none is escaped
+            stream.reconfigure(errors="backslashreplace")
+    try:
+        try:
+            return _run(parser().parse_args(arguments))
+        finally:
+            sys.stdout.flush()
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # Python flushes once more when it ends
+        return 141
+
+
+def _run(options: Namespace) -> int:
+    status = 2
     try:
         return options.command(options) or 0
+    except (UnicodeEncodeError, BrokenPipeError):  # subclasses of ValueError and OSError that no input causes
+        raise
     except NotebookFailed as error:
         reason, status = str(error), 1
     except KeyboardInterrupt:
@@ -125,7 +142,7 @@ def run_notebooks(options: Namespace) -> None:
     written = [p for p in sorted(paths.runs().glob("*/*.*")) if p.stat().st_mtime >= began]
     for path in (p for p in written if p.name.startswith("table1_")):
         print(f"\n{path}\n{tables.readable(tables.pd.read_csv(path)).to_string(index=False)}")
-    print("\nFigures", *(p for p in written if p.suffix in (".png", ".gif", ".svg", ".pdf")), sep="\n  ")
+    print("\nFigures", *(p for p in written if p.suffix.lower() in (".png", ".gif", ".svg", ".pdf")), sep="\n  ")
     print("\nNotebooks", *(f"{n.name:<16} {n.seconds:6.1f} s   {n.output}" for n in done), sep="\n  ")
 
 
@@ -215,14 +232,14 @@ def doctor(options: Namespace) -> int:
     """Print versions, device and folders; status 1 if a package that the notebooks need is missing."""
     import torch
 
-    from ganrepro import device, records
+    from ganrepro import datasets, device, records
 
     missing = [name for name in NOTEBOOK_PACKAGES if importlib.util.find_spec(name) is None]
     found = records.provenance.versions() | {
         "device": f"{device.torch_device('auto')} ({torch.get_num_threads()} threads)",
         "repository": paths.REPOSITORY or "none: installed without it",
         "runs": paths.runs(),
-        "data": os.environ.get("GANREPRO_DATA", "the default cache folder"),
+        "data": datasets.data_dir(),
         "notebooks": "missing: " + ", ".join(missing) if missing else "can be run",
     }
     print(*(f"{name:<12} {value}" for name, value in found.items()), sep="\n")

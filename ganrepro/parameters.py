@@ -22,12 +22,21 @@ from typing import Any
 from ganrepro import paths
 
 STANDARD = ("dataset", "profile", "seed", "device", "out")
+LARGEST_SEED = 2**32 - 1  # what numpy's RandomState, and so scikit-learn, takes
+LARGEST_FIRST_SEED = 2**31 - 1  # of a notebook, which may go on with seed + 1 and so on
+INT64 = range(-(2**63), 2**63)  # the whole numbers that torch takes
+FILES = ("out", "mask")  # parameters that are paths or empty
 INJECTED = "# Parameters"  # the first line of the cell that papermill inserts
 NPZ = "or a path to an .npz"
 _N = r"-?\d+(?:\.\d+)?"
 _RULE = re.compile(
     rf"one of (?P<choices>.+)|at least (?P<least>{_N})|above (?P<above>{_N})|(?P<low>{_N}) to (?P<most>{_N})"
 )
+
+
+def is_seed(value: Any) -> bool:
+    """Whether every random generator takes it: torch and scikit-learn refuse a large one only after the training."""
+    return type(value) is int and 0 <= value <= LARGEST_SEED
 
 
 class ParameterError(ValueError):
@@ -60,10 +69,10 @@ class Rule:
     def refuse(self, name: str, value: Any) -> None:
         """Raise ParameterError unless the value, or each of a list, is allowed."""
         if self.choices and str(value) not in self.choices:
-            if NPZ not in self.choices or not value.endswith(".npz"):
+            if NPZ not in self.choices or not value.lower().endswith(".npz"):
                 raise ParameterError(f"{name} = {value!r}; choose {self.text}")
-            if not Path(value).is_file():
-                raise ParameterError(f"{name} = {value!r}; there is no such file (looked for {Path(value).resolve()})")
+            if not (file := paths.absolute(value)).is_file():
+                raise ParameterError(f"{name} = {value!r}; there is no such file (looked for {file})")
         for number in value if isinstance(value, list) else [value]:
             if isinstance(number, int | float) and not (self.above < number and self.least <= number <= self.most):
                 raise ParameterError(f"{name} = {value!r}; it must be {self.text}")
@@ -101,6 +110,12 @@ def declared(source: str) -> dict[str, Parameter]:
     return found
 
 
+def assigned(source: str) -> list[str]:
+    """The names that a cell assigns to, literals or not: papermill writes nan as float('nan')."""
+    targets = [t for node in ast.parse(source).body if isinstance(node, ast.Assign) for t in node.targets]
+    return [name.id for target in targets for name in ast.walk(target) if isinstance(name, ast.Name)]
+
+
 def check(namespace: dict[str, Any]) -> None:
     """Refuse parameters that the notebook does not take; replace floats such as 1e3 by exact ints.
 
@@ -108,7 +123,9 @@ def check(namespace: dict[str, Any]) -> None:
     kernel that keeps no history, such as nbval's: every value is as committed.
     Raises ParameterError, a ValueError, that names every wrong parameter, its value and the allowed values.
     """
-    cells = [c for c in namespace.get("In", []) if c]
+    if type(history := namespace.get("In", [])) is not list:
+        raise ParameterError("there is no parameter 'In': that name is the kernel's")
+    cells = [c for c in history if c]
     if "In" in namespace and not cells:
         return
     lists = [declared(c) for c in cells if not c.startswith(INJECTED)]
@@ -116,7 +133,7 @@ def check(namespace: dict[str, Any]) -> None:
     if allowed is None:
         raise ParameterError("no parameter list was run in this kernel: run the notebook's first cell, which assigns "
                              f"{', '.join(STANDARD)}, and then this one")  # fmt: skip
-    injected = [name for c in cells if c.startswith(INJECTED) for name in declared(c)]
+    injected = [name for c in cells if c.startswith(INJECTED) for name in assigned(c)]
     problems = [unknown(name, allowed) for name in injected if name not in allowed]
     values: dict[str, Any] = {}
     for name, parameter in allowed.items():
@@ -139,10 +156,13 @@ def unknown(name: str, allowed: dict[str, Parameter]) -> str:
 
 
 def value_of(parameter: Parameter, value: Any) -> Any:
-    """The value in the parameter's own type. Raises ParameterError if type or rule refuse it."""
-    value = _typed(parameter, value)
-    if rule := parameter.rule:
+    """The value in the parameter's own type, a path in its absolute form. Raises ParameterError if type or rule refuse
+    it."""
+    value, rule = _typed(parameter, value), parameter.rule
+    if rule:
         rule.refuse(parameter.name, value)
+    if parameter.name == "seed" and not 0 <= value <= LARGEST_FIRST_SEED:
+        raise ParameterError(f"seed = {value}; it must be from 0 to {LARGEST_FIRST_SEED}")
     if parameter.name == "device":
         from ganrepro.device import torch_device  # imports torch, which `ganrepro --help` should not
 
@@ -150,16 +170,21 @@ def value_of(parameter: Parameter, value: Any) -> Any:
             torch_device(value)
         except ValueError as error:
             raise ParameterError(str(error)) from None
-    if parameter.name == "out" and value and not _writable(Path(value)):
+    is_path = parameter.name in FILES or (rule and NPZ in rule.choices and value not in rule.choices)
+    if not is_path or not value:
+        return value
+    if parameter.name == "out" and not _writable(paths.absolute(value)):
         raise ParameterError(f"out = {value!r} cannot be written; give a file path in a folder that can be")
-    return value
+    return str(paths.absolute(value))
 
 
 def _typed(parameter: Parameter, value: Any) -> Any:
     """Types must agree; only an exact float (1e3) passes for an int, and an int for a float."""
+    if type(parameter.default) is int and type(value) is float and value.is_integer():
+        value = int(value)
     expected, found = type(parameter.default), type(value)
-    if expected is int and found is float and value.is_integer():
-        return int(value)
+    if found is int and value not in INT64:
+        raise ParameterError(f"{parameter.name} = {value}; it must be from -2**63 to 2**63 - 1")
     if expected is float and found is int:
         return float(value)
     if expected is found is list and parameter.default:

@@ -1,10 +1,12 @@
-"""Where files are, anchored on the repository and never on the working directory; and how they are written, whole."""
+"""Where files are: ours anchored on the repository, a user's on the folder where the command was given; and how they
+are written, whole."""
 
 from __future__ import annotations
 
 import os
 import re
 import shutil
+import stat
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,8 +14,28 @@ from pathlib import Path
 from uuid import uuid4
 
 PACKAGE = Path(__file__).resolve().parent
-_ABOVE = PACKAGE.parent
-REPOSITORY: Path | None = _ABOVE if (_ABOVE / "notebooks").is_dir() and (_ABOVE / "pyproject.toml").is_file() else None
+FOLDERS = ("GANREPRO_RUNS", "GANREPRO_DATA")  # environment variables that hold paths
+
+
+def checkout(folder: Path) -> Path | None:
+    """The folder if it is this project's checkout, else None: others have a pyproject.toml and notebooks/ too."""
+    project = folder / "pyproject.toml"
+    ours = project.is_file() and b'\nname = "ganrepro"\n' in project.read_bytes().replace(b"\r\n", b"\n")
+    return folder if ours and (folder / "notebooks").is_dir() else None
+
+
+REPOSITORY = checkout(PACKAGE.parent)
+
+
+def absolute(path: str | Path) -> Path:
+    """What a path means wherever a user gives one: `~` is the home folder, a relative path starts at the folder where
+    the command was given."""
+    return Path(os.path.expanduser(path)).absolute()
+
+
+def environment() -> dict[str, str]:
+    """The variables of FOLDERS that are set, absolute: for a process that starts in another folder."""
+    return {name: str(absolute(folder)) for name in FOLDERS if (folder := os.environ.get(name))}
 
 
 def repository() -> Path:
@@ -31,10 +53,11 @@ def results() -> Path:
 
 
 def runs() -> Path:
-    """Where new records and executed notebooks go: $GANREPRO_RUNS, else runs/ in the repository, else ./runs."""
+    """Where new records and executed notebooks go: $GANREPRO_RUNS, else runs/ in the repository, else
+    ~/ganrepro-runs: a folder of the name runs/ that one happens to stand in may be anyone's."""
     if moved := os.environ.get("GANREPRO_RUNS"):
-        return Path(moved).expanduser().resolve()
-    return (REPOSITORY or Path.cwd()) / "runs"
+        return absolute(moved)
+    return REPOSITORY / "runs" if REPOSITORY else absolute("~/ganrepro-runs")
 
 
 def slug(text: str, keep: str = "-") -> str:
@@ -54,11 +77,15 @@ def require_writable(folder: Path) -> None:
 
 @contextmanager
 def atomic_file(path: Path) -> Iterator[Path]:
-    """A path to write to, which takes its final name when the block ends well and vanishes when it does not."""
+    """A path to write to, which takes its final name when the block ends well and vanishes when it does not. Its
+    permissions are those that open() gives: safetensors would keep other users from reading weights."""
     path.parent.mkdir(parents=True, exist_ok=True)
     unfinished = path.with_name(f".{uuid4().hex}.{path.name}")
     try:
+        unfinished.touch()
+        permissions = stat.S_IMODE(unfinished.stat().st_mode)
         yield unfinished
+        unfinished.chmod(permissions)
         os.replace(unfinished, path)
     finally:
         unfinished.unlink(missing_ok=True)
@@ -68,10 +95,12 @@ def atomic_file(path: Path) -> Iterator[Path]:
 def atomic_folder(path: Path) -> Iterator[Path]:
     """The same for a whole folder; an older one of that name stays until the new one is complete."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
-    unfinished.chmod(0o755)
+    unfinished = path.with_name(f".{path.name}.{uuid4().hex}")
     try:
+        unfinished.mkdir()
         yield unfinished
+        for file in filter(Path.is_file, unfinished.iterdir()):  # as open() would have made them
+            file.chmod(stat.S_IMODE(unfinished.stat().st_mode) & 0o666)
         replaced = unfinished.with_name(unfinished.name + ".old")
         if path.exists():
             os.replace(path, replaced)

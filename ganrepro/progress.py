@@ -1,8 +1,10 @@
-"""One progress bar for everything that may take more than two seconds."""
+"""What a user sees while something runs: a progress bar for all that may take more than two seconds, and lines."""
 
 from __future__ import annotations
 
 import os
+import sys
+from contextlib import suppress
 from typing import Any
 
 from tqdm import tqdm
@@ -15,3 +17,11 @@ def bar(*iterable: Any, **options: Any) -> tqdm:
     hidden = os.environ.get("GANREPRO_PROGRESS", "1") == "0"
     defaults = {"delay": PATIENCE, "dynamic_ncols": True, "mininterval": 0.5, "leave": False}
     return tqdm(*iterable, **defaults | options | ({"disable": True} if hidden else {}))
+
+
+def say(line: str) -> None:
+    """Print a line. Characters that stdout cannot encode are escaped, and a closed pipe or a full disk behind stdout is
+    ignored: no message may stop a training whose record is not yet written."""
+    encoding = getattr(sys.stdout, "encoding", None) or "utf-8"
+    with suppress(OSError):
+        print(line.encode(encoding, "backslashreplace").decode(encoding), flush=True)

@@ -1,11 +1,16 @@
 """The command line: what it prints, and that bad input is one clear line, status 2, and no file changed."""
 
+import contextlib
 import dataclasses
+import io
+import json
+import os
 import re
 import subprocess
 import sys
 
 import numpy as np
+import pandas as pd
 import pytest
 
 nbformat = pytest.importorskip("nbformat", reason="the notebooks extra is not installed")
@@ -30,7 +35,7 @@ folder = paths.runs() / "tables"
 folder.mkdir(parents=True, exist_ok=True)
 (folder / "table1_x.csv").write_text(
     "dataset,label,model,recipe,rule,epochs,n_seeds,sigma,mean,se_examples,se_folds,se_seeds,source\\n"
-    f"x,X,a model,mnist,last epoch,64,{seed},0.2,{100 + seed},1.5,,,here\\n"
+    f"x,X,a model,mnist,last epoch,64,{seed},0.2,{100 + seed},1.5,,,here\\n", encoding="utf-8"
 )
 """
 
@@ -111,13 +116,17 @@ def command_line(value):
         (["records", "train", "--dataset", "minst"], "unknown data set 'minst'"),
         (["records", "train", "--dataset", "digits", "--device", "tpu"], "device = 'tpu' is not there; choose one of"),
         (["records", "train", "--dataset", "digits", "--seed", "-1"], r"seeds = \[-1\]"),
+        (["records", "train", "--dataset", "digits", "--seed", "9" * 20], r"seeds = \[9{20}\]; .* to 4294967295"),
+        (["reproduce", "-p", "seed", "9" * 20], r"seed = 9{20}; it must be from -2\*\*63 to 2\*\*63 - 1"),
+        (["reproduce", "-p", "seed", "2147483648"], "seed = 2147483648; it must be from 0 to 2147483647"),
+        (["reproduce", "-p", "seed", "nan"], "seed = 'nan' is of type str; expected int"),
+        (["reproduce", "-p", "sede", "nan"], r"no parameter 'sede' \(did you mean seed\?\)"),
         (["records", "train", "--dataset", "digits", "--seed", "1", "--seed", "1"], r"seeds = \[1, 1\]; expected diff"),
         (["records", "train", "--dataset", "digits", "--epochs", "0"], "epochs = 0: .* greater than or equal to 1"),
         (["records", "train", "--dataset", "digits", "--epochs", "-3"], "epochs = -3"),
         (["records", "train", "--recipe", "conv"], "recipe = 'conv'; choose one of own, mnist, tfd, cifar10-fc, "),
         (["records", "snapshot", "--recipe", "conv"], "recipe = 'conv'; choose one of own"),
         (["records", "train", "--dataset", "digits", "--recipe", "cifar10-conv"], r"shape = \(1, 8, 8\); the recipe"),
-        (["records", "train", "--dataset", "few.npz"], "8 training examples, fewer than one minibatch of 100"),
         (["records", "snapshot", "--dataset", "digits"], "there is no checkpoint .*seed0.safetensors"),
     ],
     ids=command_line,
@@ -126,7 +135,6 @@ def test_bad_input_is_one_line_before_any_work_and_changes_nothing(here, monkeyp
     np.savez(here / "float.npz", images=np.zeros((20, 8, 8)))
     np.savez(here / "flat.npz", images=np.zeros((20, 64), np.uint8))
     np.savez(here / "one.npz", images=np.zeros((1, 8, 8), np.uint8))
-    np.savez(here / "few.npz", images=np.zeros((10, 8, 8), np.uint8))
     before = content(here)
     for busy in ("ganrepro.report.notebooks._execute", "ganrepro.training.loop.run_epoch"):
         monkeypatch.setattr(busy, lambda *_: pytest.fail("work was begun"))
@@ -215,6 +223,109 @@ def test_the_process_ends_with_the_status(here):
     done = subprocess.run([sys.executable, "-c", code, "data", "minst"], capture_output=True, text=True)
     assert done.returncode == 2 and done.stdout == ""
     assert done.stderr.startswith("ganrepro: unknown data set 'minst'") and done.stderr.count("\n") == 1
+
+
+# ------------------------------------------------------------------------- any stdout, and none
+
+MAIN = "import sys; from ganrepro.cli import main; sys.exit(main())"
+ENCODINGS = ("cp1252", "gbk", "ascii", "ascii:strict", "utf-8:strict")
+
+
+def printed(encoding, *command):
+    """What a command that ends well writes to a strict stdout of this encoding."""
+    raw = io.BytesIO()
+    with contextlib.redirect_stdout(io.TextIOWrapper(raw, encoding.partition(":")[0], errors="strict")) as stdout:
+        assert run(*command) == 0
+        stdout.flush()
+        return raw.getvalue().decode(stdout.encoding)
+
+
+@pytest.mark.parametrize("encoding", ENCODINGS)
+def test_records_are_trained_and_listed_whatever_stdout_can_encode(here, monkeypatch, small, encoding):
+    labelled = dataclasses.replace(datasets.load("digits"), label="цифры 0.5² ≤ 9 \udcff")
+    monkeypatch.setattr(datasets, "load", lambda name: labelled)
+    monkeypatch.setattr("ganrepro.training.estimate_seconds", lambda *_: 1.0)
+    options = ["--dataset", "digits", "--seed", "0", "--seed", "1", "--device", "cpu", "--epochs", "1"]
+    for command in (["records", "train", *options], ["records", "list"]):
+        assert printed(encoding, *command).count("1 epochs, ") == 2
+    assert len(records.everything()) == 2
+
+
+@pytest.mark.parametrize("encoding", ENCODINGS)
+@pytest.mark.parametrize(
+    ("command", "stubbed", "gives"),
+    [
+        (["data", "gaussian1d"], None, ()),
+        (["doctor"], None, ()),
+        (["results"], "ganrepro.report.publish.publish", ("results/σ.csv", "results/\udcff.csv")),
+        (["notebooks"], "ganrepro.report.notebooks.refresh", (notebooks.Executed("01_τ", None, 1.0),)),
+        (["ablate"], "ganrepro.diagnostics.ablations.run", (pd.DataFrame(),)),
+    ],
+    ids=command_line,
+)
+def test_every_command_prints_whatever_stdout_can_encode(here, monkeypatch, encoding, command, stubbed, gives):
+    if stubbed:
+        monkeypatch.setattr(stubbed, lambda *_: gives)
+    monkeypatch.setattr("ganrepro.diagnostics.ablations.summary", lambda _: pd.DataFrame({"arm": ["k ≥ 2, ±1"]}))
+    monkeypatch.setenv("GANREPRO_DATA", str(here / "данные"))
+    assert printed(encoding, *command)
+
+
+@pytest.mark.parametrize("encoding", ["cp1252", "ascii:strict"])
+def test_reproduce_and_its_notebook_print_whatever_the_locale(here, encoding):
+    pytest.importorskip("papermill", reason="the notebooks extra is not installed")
+    work = WORK.replace(",X,", ",0.5²,") + 'print("σ ± 1 \\N{GRINNING FACE}")\nassert 1 + 1 == 2, "±"'
+    write_notebook(here / "repo/notebooks/01_first.ipynb", LIST, work)
+    code = f"import pathlib, ganrepro.paths as p; p.REPOSITORY = pathlib.Path({str(here / 'repo')!r}); {MAIN}"
+    env = os.environ | {"PYTHONIOENCODING": encoding, "LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+    command = [sys.executable, "-c", code, "reproduce", "--only", "01"]
+    done = subprocess.run(command, env=env, capture_output=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+    assert b"100.0" in done.stdout and b"01_first" in done.stdout
+    executed = nbformat.read(here / "runs/notebooks/01_first.ipynb", as_version=4)
+    assert "σ ± 1 \N{GRINNING FACE}" in executed.cells[-1].outputs[0].text
+
+
+@pytest.mark.parametrize("encoding", ["cp1252", "ascii:strict"])
+@pytest.mark.parametrize(("name", "status"), [("лица.npz", 0), ("нет.npz", 2)])
+def test_a_file_name_beyond_the_locale_is_read_or_named(here, encoding, name, status):
+    np.savez(here / "лица.npz", images=np.zeros((10, 2, 2), np.uint8))
+    env = os.environ | {"PYTHONIOENCODING": encoding, "LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+    done = subprocess.run([sys.executable, "-c", MAIN, "data", name], env=env, capture_output=True)
+    assert done.returncode == status, done.stderr
+    assert b"codec" not in done.stderr and b"Traceback" not in done.stderr
+    assert b"1x2x2, train 6" in done.stdout if status == 0 else b"there is no file" in done.stderr
+
+
+def test_an_encoding_error_is_not_bad_input(here, monkeypatch):
+    monkeypatch.setattr(records, "everything", lambda: "\udcff".encode())
+    with pytest.raises(UnicodeEncodeError):
+        run("records", "list")
+
+
+@pytest.mark.parametrize("command", [["data", "digits"], ["records", "list"]], ids=command_line)
+def test_a_closed_pipe_ends_quietly(here, command):
+    """As `ganrepro data | head -1`, with the reader gone before the first line."""
+    (here / "runs/quick/x/seed0").mkdir(parents=True)
+    (here / "runs/quick/x/seed0/record.json").write_text(
+        json.dumps({"dataset": {"label": "X"}, "scores": {"last": {"mean": 1, "se_examples": 1, "epoch": 1}}})
+    )
+    reader, writer = os.pipe()
+    os.close(reader)
+    done = subprocess.run([sys.executable, "-c", MAIN, *command], stdout=writer, stderr=subprocess.PIPE, text=True)
+    os.close(writer)
+    assert (done.returncode, done.stderr) == (141, "")
+
+
+def test_a_closed_pipe_loses_no_training(here, small):
+    """What is printed before the record is written goes nowhere."""
+    data = datasets.load("digits")
+    before, sys.stdout = sys.stdout, open(os.devnull)  # as a pipe: write raises an OSError
+    try:
+        record = records.get_or_train(data, "quick", device="cpu", recipe=small)
+    finally:
+        sys.stdout = before
+    assert record.meta["epochs"] == 2
 
 
 # ---------------------------------------------------------------------------------- data, doctor
@@ -327,6 +438,38 @@ def test_reproduce_runs_a_notebook_and_ends_with_its_table(here, capfd):
     assert content(here / "repo") == before  # notebooks write only under runs/
     executed = nbformat.read(here / "runs/notebooks/01_first.ipynb", as_version=4)
     assert any("seed = 7" in c.source and 'profile = "quick"' in c.source for c in executed.cells)
+
+
+READS = """\
+import json, os
+from pathlib import Path
+import numpy as np
+from ganrepro import datasets, paths
+found = {"size": len(np.load(dataset)["images"]), "runs": str(paths.runs()), "data": str(datasets.data_dir())}
+Path(out).parent.mkdir(parents=True, exist_ok=True)
+Path(out).write_text(json.dumps(found | {"kernel": os.getcwd()}))
+"""
+
+
+@pytest.mark.parametrize("start", ["", "~/"])
+def test_a_relative_path_means_the_callers_folder_in_the_kernel_too(here, monkeypatch, start):
+    """notebooks/ has files of the same names: a kernel stands there."""
+    pytest.importorskip("papermill", reason="the notebooks extra is not installed")
+    folder = here / "repo/notebooks"
+    write_notebook(folder / "03_third.ipynb", LIST, READS)
+    np.savez(folder / "my.npz", images=np.zeros((99, 2, 2), np.uint8))
+    np.savez(here / "my.NPZ.npz", images=np.zeros((12, 2, 2), np.uint8))
+    (here / "my.NPZ.npz").rename(here / "my.NPZ")
+    monkeypatch.setenv("HOME", str(here))
+    monkeypatch.setenv("GANREPRO_RUNS", f"{start}my_runs")
+    monkeypatch.setenv("GANREPRO_DATA", f"{start}my_data")
+    given = {"dataset": f"{start}my.NPZ", "out": f"{start}new/found.json"}
+    assert run("reproduce", "--only", "03", *(x for item in given.items() for x in ("-p", *item))) == 0
+    assert json.loads((here / "new/found.json").read_text()) == {
+        "size": 12, "runs": str(here / "my_runs"), "data": str(here / "my_data"), "kernel": str(folder),
+    }  # fmt: skip
+    assert (here / "my_runs/notebooks/03_third.ipynb").is_file() and not (folder / "my_runs").exists()
+    assert os.environ["GANREPRO_RUNS"] == f"{start}my_runs"  # the caller's is as it was
 
 
 def test_a_notebook_that_fails_is_status_1_with_its_error(here, capfd):

@@ -149,6 +149,26 @@ def test_a_path_to_an_npz_passes_where_the_list_says_so(tmp_path):
     assert namespace["dataset"] == str(path)
 
 
+@pytest.mark.parametrize("start", ["", "./", "~/"])
+@pytest.mark.parametrize(("name", "file"), [("dataset", "faces.npz"), ("dataset", "FACES.NPZ"), ("out", "new/row.CSV")])
+def test_a_path_is_absolute_behind_the_check(tmp_path, monkeypatch, start, name, file):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    if name == "dataset":
+        (tmp_path / file).touch()
+    namespace = papermill(**{name: start + file})
+    parameters.check(namespace)
+    assert namespace[name] == str(tmp_path / file)
+
+
+def test_a_name_and_an_empty_path_stay_what_they_are(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "digits").touch()
+    namespace = papermill(dataset="digits", out="")
+    parameters.check(namespace)
+    assert (namespace["dataset"], namespace["out"]) == ("digits", "")
+
+
 def test_check_holds_when_the_cells_of_a_session_have_grown():
     """In JupyterLab the list is one of many cells, some run twice, some with a magic."""
     namespace = kernel()
@@ -166,6 +186,20 @@ def test_an_unknown_name_is_refused_with_what_was_meant_and_all_there_are():
     assert "no parameter 'sed' (did you mean seed?)" in said
     assert all(name in said for name in parameters.declared(LIST))
     assert "did you mean" not in message(zzzzzz=3)
+
+
+NAN, INF = float("nan"), float("inf")
+
+
+@pytest.mark.parametrize("value", [NAN, INF, -INF, [1.0, NAN], {"a": NAN}, None, 10**30])
+def test_an_unknown_name_is_refused_whatever_its_value(value):
+    """papermill writes nan as float('nan'), which is no literal."""
+    assert "no parameter 'sede' (did you mean seed?)" in message(sede=value)
+
+
+@pytest.mark.parametrize("value", [3, "", "abc", {}])
+def test_the_kernels_own_list_of_cells_cannot_be_replaced(value):
+    assert "there is no parameter 'In'" in message(In=value)
 
 
 @pytest.mark.parametrize("text", ["true", "false", "yes"])
@@ -194,6 +228,12 @@ def test_text_for_a_bool_is_refused_with_the_spelling_that_works(text):
         ({"ks": [1.5]}, "ks = 1.5 is of type float; expected int"),
         ({"seed": -1}, "seed = -1; it must be at least 0"),
         ({"seed": -1.0}, "seed = -1; it must be at least 0"),
+        ({"seed": 2**31}, "seed = 2147483648; it must be from 0 to 2147483647"),
+        ({"seed": 1e300}, "it must be from -2**63 to 2**63 - 1"),
+        ({"n_samples": 2**63}, "n_samples = 9223372036854775808; it must be from -2**63 to 2**63 - 1"),
+        ({"rate": 10**400}, "it must be from -2**63 to 2**63 - 1"),
+        ({"ks": [1, 2**63]}, "ks = 9223372036854775808; it must be from"),
+        ({"ks": [1.0, float("nan")]}, "ks = nan is of type float; expected int"),
         ({"n_samples": 0}, "n_samples = 0; it must be at least 1"),
         ({"rate": 0.0}, "rate = 0.0; it must be above 0"),
         ({"rate": -0.1}, "rate = -0.1; it must be above 0"),
@@ -216,10 +256,10 @@ def test_a_wrong_value_is_refused_with_its_name_and_the_choices(given, said):
 
 
 @given(st.integers() | st.floats(allow_nan=False) | st.text() | st.booleans() | st.none() | st.lists(st.integers()))
-def test_whatever_passes_for_a_seed_is_an_int_of_at_least_0(value):
+def test_whatever_passes_for_a_seed_is_an_int_that_every_generator_takes(value):
     namespace = kernel(seed=value)
     whole = type(value) in (int, float) and math.isfinite(value) and value == int(value)
-    if whole and value >= 0:
+    if whole and 0 <= value <= parameters.LARGEST_FIRST_SEED:
         parameters.check(namespace)
         assert type(namespace["seed"]) is int and namespace["seed"] == value
     else:

@@ -37,7 +37,7 @@ def load() -> Dataset:
     Raises ValueError for wrong files in cifar-10-batches-bin/, DatasetUnavailable without a good archive.
     """
     if present := folder.find("cifar10", *(f"{FOLDER}/{name}" for name in BATCHES)):
-        batches = [_read(present.with_name(name)) for name in BATCHES]
+        batches = [_read(folder.locate(present.parent, name) or present.with_name(name), name) for name in BATCHES]
     else:
         batches = fetch(folder.find("cifar10", ARCHIVE) or folder.data_dir() / "cifar10" / ARCHIVE, URLS, unpack)
     rows = np.concatenate(batches)
@@ -72,7 +72,7 @@ def parse(content: bytes, source: str, name: str) -> NDArray[np.uint8]:
     return rows
 
 
-def _read(path: Path) -> NDArray[np.uint8]:
+def _read(path: Path, name: str) -> NDArray[np.uint8]:
     if not path.is_file():
         raise ValueError(f"{path}: there is no such file beside the other batches; get {ARCHIVE} from {URLS[0]}")
-    return parse(path.read_bytes(), str(path), path.name)
+    return parse(path.read_bytes(), str(path), name)

@@ -19,14 +19,15 @@ CONTEST = "https://www.kaggle.com/c/challenges-in-representation-learning-facial
 EXPRESSIONS = ("anger", "disgust", "fear", "happiness", "sadness", "surprise", "neutral")
 # FER+ has votes for neutral, happiness, surprise, sadness, anger, disgust, fear; then for three other kinds
 FROM_FERPLUS = np.array([6, 3, 5, 4, 0, 1, 2])
-USAGE = {"Training": 0, "PublicTest": 1, "PrivateTest": 2}
+USAGE = {"training": 0, "publictest": 1, "privatetest": 2}
+FILES = ("fer2013.npz", "fer2013.csv", "icml_face_data.csv")  # ours; the contest's, in its first and its later form
 SIDE, FOLDS = 48, 5
 Table = tuple[NDArray[np.uint8], NDArray[Any], NDArray[np.int64]]  # images (n, 48, 48), split, labels
 
 
 def find() -> Path | None:
-    """fer2013.npz or the contest's fer2013.csv in the data directory (or its folder fer2013), or None."""
-    return folder.find("fer2013", "fer2013.npz", "fer2013.csv")
+    """A file of FILES in the data directory (or its folder fer2013), or None."""
+    return folder.find("fer2013", *FILES)
 
 
 def load() -> Dataset:
@@ -41,11 +42,12 @@ def load() -> Dataset:
     """
     if (path := find()) is None:
         raise folder.DatasetUnavailable(
-            f"fer2013: found neither fer2013.npz nor fer2013.csv in {folder.data_dir()}. It has no open "
+            f"fer2013: found none of {', '.join(FILES)} in {folder.data_dir()}. It has no open "
             f"licence, so it is not downloaded: get fer2013.csv from the contest, {CONTEST}, and put it at "
-            f"{folder.data_dir() / 'fer2013' / 'fer2013.csv'} (GANREPRO_DATA names the data directory).")  # fmt: skip
+            f"{folder.data_dir() / 'fer2013' / 'fer2013.csv'} (GANREPRO_DATA names the data directory). "
+            f"{folder.not_taken('fer2013')}".rstrip())  # fmt: skip
     raw = path.read_bytes()
-    images, split, labels = (_from_npz if path.suffix == ".npz" else _from_csv)(raw, path)
+    images, split, labels = (_from_npz if path.suffix.lower() == ".npz" else _from_csv)(raw, path)
     counts = np.bincount(split, minlength=3).tolist()
     if min(counts) == 0:
         raise ValueError(f"{path}: found {counts} images in train, valid and test, expected some in each")
@@ -70,9 +72,11 @@ def _from_npz(raw: bytes, path: Path) -> Table:
 
 
 def _from_csv(raw: bytes, path: Path) -> Table:
-    reader = csv.DictReader(io.StringIO(raw.decode("utf-8", errors="replace"), newline=""))
-    if not {"emotion", "pixels", "Usage"} <= set(reader.fieldnames or ()):
-        raise ValueError(f"{path}: found the columns {reader.fieldnames}, expected emotion, pixels, Usage")
+    reader = csv.DictReader(io.StringIO(raw.decode("utf-8-sig", errors="replace"), newline=""))  # -sig: a mark of UTF-8
+    found = list(reader.fieldnames or ())
+    reader.fieldnames = [name.strip().lower() for name in found]  # icml_face_data.csv has " Usage" and " pixels"
+    if not {"emotion", "pixels", "usage"} <= set(reader.fieldnames):
+        raise ValueError(f"{path}: found the columns {found}, expected emotion, pixels, Usage")
     images, split, labels = [], [], []
     for row in reader:
         try:
@@ -80,10 +84,10 @@ def _from_csv(raw: bytes, path: Path) -> Table:
             if len(image) != SIDE * SIDE or image.min() < 0 or image.max() > 255:
                 raise ValueError(f"{len(image)} pixels from {image.min()} to {image.max()}")
             images.append(image.astype(np.uint8))
-            split.append(USAGE[row["Usage"].strip()])
+            split.append(USAGE[row["usage"].strip().lower()])
             labels.append(range(len(EXPRESSIONS)).index(int(row["emotion"])))
         except (ValueError, KeyError, AttributeError, TypeError) as error:
             raise ValueError(f"{path}, line {reader.line_num}: {error!r}; expected emotion 0 to 6, {SIDE}x{SIDE} "
-                             f"pixels from 0 to 255 and a Usage of {', '.join(USAGE)}") from error  # fmt: skip
+                             "pixels from 0 to 255 and the Usage Training, PublicTest or PrivateTest") from error
     pictures = np.array(images, np.uint8).reshape(-1, SIDE, SIDE)
     return pictures, np.array(split, np.uint8), np.array(labels, np.int64)

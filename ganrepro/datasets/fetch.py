@@ -8,23 +8,26 @@ from typing import TypeVar
 
 from ganrepro.paths import atomic_file
 
-from .folder import DatasetUnavailable
+from .folder import DatasetUnavailable, data_dir, not_taken
 
 T = TypeVar("T")
 TIMEOUT = (10, 60)  # seconds to connect, and between two reads
 
 
-def fetch(target: Path, urls: Sequence[str], unpack: Callable[[bytes, str], T]) -> T:
+def fetch(target: Path, urls: Sequence[str], unpack: Callable[[bytes, str], T], others: Sequence[Path] = ()) -> T:
     """The unpacked content of the file `target`, downloaded from `urls` in turn if it is missing or damaged.
 
+    others: files that may have the content, too; the first good one is taken.
     unpack(raw, source) returns the wanted content of the bytes, or raises ValueError if they are not the right ones.
     A download replaces `target`, damaged or not there, only once it is unpacked.
     Raises DatasetUnavailable if no source is good, or if GANREPRO_OFFLINE is set and `target` is not good.
     """
     failures = []
-    if target.is_file():
+    for file in dict.fromkeys([target, *others]):
+        if not file.is_file():
+            continue
         try:
-            return unpack(target.read_bytes(), str(target))
+            return unpack(file.read_bytes(), str(file))
         except ValueError as error:
             failures.append(str(error))
     if os.environ.get("GANREPRO_OFFLINE", "0") not in ("", "0"):
@@ -43,6 +46,7 @@ def fetch(target: Path, urls: Sequence[str], unpack: Callable[[bytes, str], T]) 
                 return unpack(part.read_bytes(), url)
         except (OSError, ValueError) as error:  # requests' errors are OSErrors
             failures.append(str(error) if url in str(error) else f"{url}: {error}")
-    raise DatasetUnavailable("\n  ".join([
-        f"{target.parent.name}: the file {target.name} is not available", *failures,
-        f"Put it at {target} (GANREPRO_DATA names the data directory), or try again with a network."]))  # fmt: skip
+    there = not_taken(target.parent) if target.is_relative_to(data_dir()) else ""
+    raise DatasetUnavailable("\n  ".join(filter(None, [
+        f"{target.parent.name}: the file {target.name} is not available", *failures, there,
+        f"Put it at {target} (GANREPRO_DATA names the data directory), or try again with a network."])))  # fmt: skip

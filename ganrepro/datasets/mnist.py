@@ -23,6 +23,7 @@ FASHION_MNIST = {
     "t10k-images-idx3-ubyte": "5b4141f0afbad91edebe8549f8fcffe087ea10ca49f1dbef5c9a5cd8815ce37b",
     "t10k-labels-idx1-ubyte": "0402a96d92fd2663957122ceb108a494c5af83dab82d92729df917d7dec38c34",
 }
+FOLDERS = ("fashion-mnist", "FashionMNIST/raw", "FashionMNIST", "raw")  # ours, and torchvision's
 MIRRORS = (
     "https://raw.githubusercontent.com/zalandoresearch/fashion-mnist/master/data/fashion/",
     "http://fashion-mnist.s3-website.eu-central-1.amazonaws.com/",
@@ -41,21 +42,29 @@ def mnist() -> Dataset:
 
 
 def fashion_mnist() -> Dataset:
-    """Fashion-MNIST, 28x28 grey, split as MNIST is, from $GANREPRO_DATA/fashion-mnist or the mirrors.
+    """Fashion-MNIST, 28x28 grey, split as MNIST is, from a folder of FOLDERS in the data directory or the mirrors.
 
+    Files may be compressed or not, under the names that the home page, torchvision and Kaggle give them. Those of MNIST
+    have the same names, so that the content decides.
     Source: Xiao, Rasul, Vollgraf, arXiv 1708.07747. MIT licence, Zalando SE.
     Raises DatasetUnavailable if a file is not there and no mirror gives it.
     """
     target = folder.data_dir() / "fashion-mnist"
     payloads = {
-        f: fetch(target / f"{f}.gz", [f"{url}{f}.gz" for url in MIRRORS], partial(_unpack, sha256=sha256))
+        f: fetch(target / f"{f}.gz", [f"{url}{f}.gz" for url in MIRRORS], partial(_unpack, sha256=sha256),
+                 folder.candidates(FOLDERS, _names(f)))
         for f, sha256 in FASHION_MNIST.items()
-    }
+    }  # fmt: skip
     return _assemble("fashion-mnist", "Fashion-MNIST", payloads, dict(FASHION_MNIST))
 
 
+def _names(f: str) -> list[str]:
+    """The names under which a file is passed on: train-images-idx3-ubyte.gz, train-images.idx3-ubyte, …"""
+    return [stem + end for stem in (f, f.replace("-idx", ".idx")) for end in (".gz", "")]
+
+
 def _unpack(raw: bytes, source: str, *, sha256: str) -> bytes:
-    payload = idx.gunzip(raw, source)
+    payload = raw if raw[:2] == b"\0\0" else idx.gunzip(raw, source)  # every idx file begins with two zeros
     folder.verify(payload, f"{source} (decompressed)", sha256, "get the file again")
     return payload
 

@@ -2,6 +2,7 @@
 
 import hashlib
 import io
+import os
 import zipfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,10 +13,12 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ganrepro.paths import slug
+from ganrepro.paths import absolute, slug
+from ganrepro.progress import say
 
 from .arrays import SPLIT_CODES, expect
 from .dataset import Dataset, pixels, splits
+from .labels import from_zero
 
 FEWEST = 10
 Array = NDArray[Any]
@@ -24,11 +27,12 @@ Array = NDArray[Any]
 def load(name: str) -> Dataset:
     """A user's pictures: the path of an .npz with `images` (N, h, w[, c]) uint8, c 1 or 3, N at least 10.
 
-    Optional: `labels` (N,) integers; `split` (N,) with 0, 1, 2 for train, valid, test. Without `split`,
-    numpy.random.RandomState(0).permutation(N) is cut 80/10/10. Dataset.name is the file's stem and the first 8 hex
+    Optional: `labels` (N,) integers, whose classes are numbered from 0 in order, a negative one means unlabelled;
+    `split` (N,) with 0, 1, 2 for train, valid, test. Without `split`, numpy.random.RandomState(0).permutation(N) is cut
+    80/10/10, with two pictures at least in each part. Dataset.name is the file's stem and the first 8 hex
     digits of its SHA-256. Raises FileNotFoundError, or ValueError naming the wrong part of the file.
     """
-    path = Path(name).expanduser().resolve()
+    path = absolute(name)
     if not path.is_file():
         raise FileNotFoundError(f"data set {name!r}: there is no file {path}; give the path of an .npz")
     raw = path.read_bytes()
@@ -37,10 +41,13 @@ def load(name: str) -> Dataset:
     _check_images(images, path)
     if "labels" in content:
         expect(content["labels"], f"{path}: labels", "integers", (len(images),))
-        labels = torch.from_numpy(content["labels"].astype(np.int64))
-    digest, stem = hashlib.sha256(raw).hexdigest(), slug(path.stem[:60], keep="._-") or "images"
+        given = torch.from_numpy(content["labels"].astype(np.int64))
+        if len(moved := given[given != (labels := from_zero(given))]):
+            say(f"{path.name}: classes are numbered from 0 here; label {moved[0]} is {labels[given == moved[0]][0]}")
+    label = os.fsencode(path.stem).decode(errors="replace")  # a name that is no UTF-8 cannot be written to a table
+    digest, stem = hashlib.sha256(raw).hexdigest(), slug(label[:60], keep="._-") or "images"
     n_channels = images.shape[3] if images.ndim == 4 else 1
-    return Dataset(name=f"{stem}-{digest[:8]}", label=path.stem, shape=(n_channels, *images.shape[1:3]),
+    return Dataset(name=f"{stem}-{digest[:8]}", label=label, shape=(n_channels, *images.shape[1:3]),
                    sha256={path.name: digest},
                    **splits(pixels(images), labels, _parts(content.get("split"), len(images), path)))  # fmt: skip
 
@@ -83,7 +90,8 @@ def _check_images(images: Array, path: Path) -> None:
 def _parts(split: Array | None, n: int, path: Path) -> list[Tensor]:
     if split is None:
         order = torch.from_numpy(np.random.RandomState(0).permutation(n))
-        return list(order.split([n - 2 * (n // 10), n // 10, n // 10]))
+        tenth = max(2, n // 10)  # one example would have no error
+        return list(order.split([n - 2 * tenth, tenth, tenth]))
     expect(split, f"{path}: split", "integers", (n,), SPLIT_CODES)
     for code, name in SPLIT_CODES.items():
         if code not in split:

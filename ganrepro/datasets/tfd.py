@@ -43,6 +43,7 @@ def load(*, strict: bool = False) -> Dataset:
              "UTML TR 2010-001, University of Toronto) give it on request. Put the file at "
              f"{folder.data_dir() / 'tfd' / FILE} (GANREPRO_DATA names the data directory).")  # fmt: skip
     if strict:
+        where = f"{where} {folder.not_taken('tfd')}".rstrip()
         raise folder.DatasetUnavailable(f"tfd: found no {FILE}, and strict allows no stand-in. {where}")
     stand_in = faces.load() if fer2013.find() is None else fer2013.load()
     label = f"TFD stand-in: {stand_in.label}"

@@ -120,11 +120,14 @@ def summary(trained: pd.DataFrame) -> pd.DataFrame:
     """An arm a row: means over seeds, the error over seeds, and the difference from the recipe on the same seeds, of
     trainings of equal length and products. "D separates" counts the seeds whose D ended above SEPARATES on data."""
     equal = ["products", "epochs"]
+    measures = {
+        "seeds": ("seed", "size"), "valid": ("valid", "mean"), "best": ("best", "mean"), "test": ("mean", "mean"),
+        "se_seeds": ("mean", "sem"), "valid, less the recipe's": ("less", "mean"), "D separates": ("separates", "sum"),
+    }  # fmt: skip
+    if trained.empty:  # as without a repository: columns without rows are no numbers, and pandas 2 averages none
+        return pd.DataFrame(columns=["arm", *equal, *measures])
     base = trained[trained.arm == RECIPE].set_index([*equal, "seed"])["valid"].rename("base")
     less = trained.valid - trained.join(base, on=[*equal, "seed"]).base
     arm = trained.assign(less=less, separates=trained.d_real > SEPARATES).groupby(["arm", *equal], sort=False)
-    found = arm.agg(**{
-        "seeds": ("seed", "size"), "valid": ("valid", "mean"), "best": ("best", "mean"), "test": ("mean", "mean"),
-        "se_seeds": ("mean", "sem"), "valid, less the recipe's": ("less", "mean"), "D separates": ("separates", "sum"),
-    })  # fmt: skip
+    found = arm.agg(**measures)
     return found.reset_index().sort_values([*equal, "valid"], ascending=[True, False, False], ignore_index=True)

@@ -13,6 +13,8 @@ from ganrepro import datasets, paths, training
 from ganrepro.code_checksum import code_sha256
 from ganrepro.datasets import Dataset
 from ganrepro.device import torch_device
+from ganrepro.parameters import LARGEST_SEED, is_seed
+from ganrepro.progress import say
 from ganrepro.recipes import OWN, Recipe, for_dataset, made_for, quick
 from ganrepro.training import checkpoints
 
@@ -97,8 +99,8 @@ def get_or_train(
     """
     if profile not in PROFILES:
         raise ValueError(f"profile = {profile!r}; choose one of {', '.join(PROFILES)}")
-    if type(seed) is not int or seed < 0:
-        raise ValueError(f"seed = {seed!r}; it must be an int of at least 0")
+    if not is_seed(seed):
+        raise ValueError(f"seed = {seed!r}; it must be an int from 0 to {LARGEST_SEED}")
     data = datasets.load(dataset) if isinstance(dataset, str) else dataset
     wanted = recipe if isinstance(recipe, Recipe) else for_dataset(data.name, data.shape, recipe or OWN)
     wanted = _at_rate(wanted, learning_rate)
@@ -127,7 +129,7 @@ def get_with_weights(
     more: dict[str, Any] = {"recipe": recipe, "learning_rate": learning_rate}
     if (record := get_or_train(data, profile, seed, device, **more)).has_weights:
         return record
-    print(f"the {record.meta['profile']} record of seed {seed} has no weights here: a quick one is used instead")
+    say(f"the {record.meta['profile']} record of seed {seed} has no weights here: a quick one is used instead")
     return get_or_train(data, "quick", seed, device, **more)
 
 
@@ -137,7 +139,7 @@ def train_wanted(device: str = "auto", epochs: int | None = None) -> Iterator[Re
         try:
             data = datasets.load(dataset)
         except datasets.DatasetUnavailable as error:
-            print(f"skipped: no record of {dataset}, recipe {recipe}, since its data are not here. {error}")
+            say(f"skipped: no record of {dataset}, recipe {recipe}, since its data are not here. {error}")
             continue
         yield from train_paper(data, seeds, device, epochs, recipe)
 
@@ -172,7 +174,7 @@ def _restart(recipe: Recipe, data: Dataset, found: dict[int, Record | None], dev
     for seed, record in found.items():
         file = checkpoint_folder(recipe, data) / f"seed{seed}.safetensors"
         if file.is_file():
-            print(f"seed {seed} goes on from its checkpoint {file}, not from the record")
+            say(f"seed {seed} goes on from its checkpoint {file}, not from the record")
             continue
         if record is None:
             raise FileNotFoundError(f"there is no record of {recipe.name} on {data.label}, seed {seed}, to go on from; "
@@ -220,11 +222,11 @@ def _train_records(recipe: Recipe, data: Dataset, profile: str, seeds: Seeds, de
     paths.require_writable(paths.runs())
     if profile == "paper":
         seconds = training.estimate_seconds(recipe, data, device)
-        print(f"training {recipe.name} on {data.label}, {recipe.epochs} epochs: about {_duration(seconds)} here")
+        say(f"training {recipe.name} on {data.label}, {recipe.epochs} epochs: about {_duration(seconds)} here")
     runs = training.train(recipe, data, seeds=seeds, device=device, validate_every=VALIDATE_EVERY[profile],
                           checkpoint_dir=checkpoint_folder(recipe, data) if profile == "paper" else None)  # fmt: skip
     rate = sum(run.curves.step.max() for run in runs) / max(1e-9, sum(run.curves.seconds.sum() for run in runs))
-    print(f"trained {recipe.name} on {data.label}: {rate:.3g} steps/s")
+    say(f"trained {recipe.name} on {data.label}: {rate:.3g} steps/s")
     for run in runs:
         yield write_record(run, data, profile, paths.runs() / folder(recipe, data, profile, run.seed))
 

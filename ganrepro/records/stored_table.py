@@ -35,8 +35,9 @@ class StoredTable:
         return write_table(table, self.file, digits)
 
 
-def write_table(table: pd.DataFrame, path: Path, digits: int = 10) -> Path:
+def write_table(table: pd.DataFrame, path: str | Path, digits: int = 10) -> Path:
     """Write a table as CSV, numbers to so many digits, whole or not at all. Returns the path."""
+    path = paths.absolute(path)
     with paths.atomic_file(path) as unfinished:
         table.to_csv(unfinished, index=False, float_format=f"%.{digits}g")
     return path

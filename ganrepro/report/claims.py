@@ -54,7 +54,7 @@ def save(found: pd.DataFrame, path: str | Path, profile: str, device: torch.devi
     """Write a table with its profile, commit and hardware in columns of their own, whole or not at all."""
     here = provenance.hardware(device)
     hardware = here.get("gpu") or f"{here['cpu']}, {here['threads']} of {here['cores']} cores"
-    return write_table(found.assign(profile=profile, commit=provenance.git()["commit"], hardware=hardware), Path(path))
+    return write_table(found.assign(profile=profile, commit=provenance.git()["commit"], hardware=hardware), path)
 
 
 def stored(notebook: str, dataset: str, profile: str) -> StoredTable:

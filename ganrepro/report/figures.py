@@ -28,10 +28,10 @@ def use_style() -> None:
 
 def save(figure: Figure, path: str | Path) -> Path:
     """Write the figure under its final name, whole; png, svg or pdf by its ending."""
-    path = Path(path)
+    path = paths.absolute(path)
     undated: dict[str, dict[str, None]] = {".svg": {"Date": None}, ".pdf": {"CreationDate": None}}
     with paths.atomic_file(path) as unfinished:
-        figure.savefig(unfinished, format=path.suffix[1:], metadata=undated.get(path.suffix))
+        figure.savefig(unfinished, format=path.suffix[1:].lower(), metadata=undated.get(path.suffix.lower()))
     return path
 
 

@@ -82,8 +82,9 @@ def refresh(only: Sequence[str] = ()) -> Iterator[Executed]:
 def _execute(notebook: Path, output: Path, values: dict[str, Any]) -> Executed:
     import papermill  # takes a second
 
-    began, before = time.perf_counter(), {name: os.environ.get(name) for name in QUIET}
-    os.environ |= QUIET
+    quiet = QUIET | paths.environment()  # the kernel stands in notebooks/, where a relative path means another folder
+    began, before = time.perf_counter(), {name: os.environ.get(name) for name in quiet}
+    os.environ |= quiet
     try:
         papermill.execute_notebook(
             notebook, output, values, kernel_name=KERNEL["name"], cwd=notebook.parent,

@@ -16,6 +16,7 @@ from ganrepro import datasets, networks, parzen, paths, records
 from ganrepro.diagnostics import ablations, neighbours
 from ganrepro.extensions import subsets
 from ganrepro.parzen import controls
+from ganrepro.progress import say
 from ganrepro.records import Record, StoredTable, write_npz, write_table
 
 from . import coordination, documents, figures, tables
@@ -142,7 +143,7 @@ def write_figure2(part: str) -> Path | None:
     try:
         data = datasets.load(record.meta["dataset"]["name"])
     except datasets.DatasetUnavailable as error:
-        print(f"skipped: {part} is not drawn anew, since its training examples are not here. {error}")
+        say(f"skipped: {part} is not drawn anew, since its training examples are not here. {error}")
         return None
     fold = record.meta["dataset"]["fold"]
     data = datasets.prepare(data if fold is None else data.fold(fold), record.recipe)

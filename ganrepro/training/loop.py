@@ -15,6 +15,9 @@ from ganrepro import datasets, progress
 from ganrepro.code_checksum import code_sha256
 from ganrepro.datasets import Dataset
 from ganrepro.device import matmul_precision, torch_device
+from ganrepro.parameters import LARGEST_SEED, is_seed
+from ganrepro.paths import absolute
+from ganrepro.progress import say
 from ganrepro.recipes import Recipe
 
 from . import checkpoints, tasks
@@ -38,8 +41,9 @@ def train(
       time. Runs interrupted at different epochs resume in separate groups, which there may change the last bit.
     - replicas: move all seeds by one step, on a GPU as a CUDA graph. None: on a GPU only; a CPU gains little.
 
-    Raises ValueError for arguments out of range, data that do not fit the recipe or fill one minibatch, and a
-    checkpoint of another recipe or other data; FloatingPointError when a loss is no longer finite.
+    Fewer examples than recipe.batch_size make one smaller minibatch, which a line says.
+    Raises ValueError for arguments out of range, data that do not fit the recipe, and a checkpoint of another recipe or
+    other data; FloatingPointError when a loss is no longer finite.
     """
     epochs = recipe.epochs if epochs is None else epochs
     check_arguments(recipe, data, seeds, epochs, validate_every)
@@ -47,8 +51,10 @@ def train(
     if where.type == "cuda" and recipe.products == "bfloat16":
         raise ValueError(f"products = 'bfloat16' needs a CPU; on {where} choose 'tf32' or None")
     x = rows(data).to(where)
+    if len(x) < recipe.batch_size:
+        say(f"{data.label} has {len(x)} training examples: a minibatch is all of them, in place of {recipe.batch_size}")
     runs = [start(recipe, data, seed, where) for seed in seeds]
-    files = {seed: Path(checkpoint_dir) / f"seed{seed}.safetensors" for seed in seeds} if checkpoint_dir else {}
+    files = {seed: absolute(checkpoint_dir) / f"seed{seed}.safetensors" for seed in seeds} if checkpoint_dir else {}
     for run in runs:
         if resume and run.seed in files and files[run.seed].exists():
             checkpoints.load(files[run.seed], run, data)
@@ -138,14 +144,11 @@ def check_arguments(recipe: Recipe, data: Dataset, seeds: Sequence[int], epochs:
     for name, value, least in (("epochs", epochs, 1), ("validate_every", validate_every, 0)):
         if type(value) is not int or value < least:
             raise ValueError(f"{name} = {value!r}; it must be an int of at least {least}")
-    if not seeds or any(type(s) is not int or s < 0 for s in seeds) or len(set(seeds)) < len(seeds):
-        raise ValueError(f"seeds = {seeds!r}; expected different ints of at least 0")
+    if not seeds or not all(map(is_seed, seeds)) or len(set(seeds)) < len(seeds):
+        raise ValueError(f"seeds = {seeds!r}; expected different ints from 0 to {LARGEST_SEED}")
     if data.training.shape[1] != recipe.dim:
         raise ValueError(f"data set {data.name} has {data.training.shape[1]} numbers an example, recipe {recipe.name} "
                          f"makes {recipe.dim}; take the recipe from recipes.for_dataset({data.name!r}, {data.shape})")
-    if len(data.training) < recipe.batch_size:
-        raise ValueError(f"data set {data.name} has {len(data.training)} training examples, fewer than one minibatch "
-                         f"of {recipe.batch_size}; give more data or a recipe with a smaller batch_size")
 
 
 def estimate_seconds(recipe: Recipe, data: Dataset, device: str = "auto", epochs: int | None = None) -> float:

@@ -261,8 +261,9 @@ def test_classes_are_counted():
 
 @pytest.mark.parametrize(("train", "options", "message"), [
     ([0, 0], {}, "training labels 0; they must be 0 to K - 1, K at least 2"),
-    ([-1, 0, 1], {}, "training labels -1, 0, 1; they must be 0 to K - 1.*leave out the examples of label -1"),
-    ([0, 1, 3], {}, "training labels 0, 1, 3; they must be.*numpy.unique"),
+    ([-1, 0, -1, 1], {}, "training labels -1, 0, 1; they must be 0 to K - 1, .*The label -1 .2 times. is no class: "
+                         "label those pictures or leave them out"),
+    ([0, 1, 3], {}, "training labels 0, 1, 3; they must be"),
     (list(range(1, 14)), {}, "training labels 1 to 13; they must be"),
     ([0, 0, 1], {"least": 2}, "1 training examples of class 1; at least 2 are needed"),
 ])
@@ -274,6 +275,11 @@ def test_classes_that_do_not_fit_are_refused(train, options, message):
 def test_classes_without_a_training_example_are_refused():
     with pytest.raises(ValueError, match=r"2 classes in test \(5, 7\) without an example in train"):
         datasets.count_classes(labelled([0, 1], test=torch.tensor([7, 0, 5])))
+
+
+def test_an_unlabelled_test_picture_is_named():
+    with pytest.raises(ValueError, match=r"1 classes in test \(-1\) without .*The label -1 .1 times. is no class"):
+        datasets.count_classes(labelled([0, 1], test=torch.tensor([1, -1])))
 
 
 def test_conditions_are_the_labels_unless_the_data_have_their_own():

@@ -33,7 +33,7 @@ def test_npz_keeps_every_image_once(tmp_path_factory, images):
     data = datasets.load(str(path))
     c = images.shape[3] if images.ndim == 4 else 1
     assert data.shape == (c, *images.shape[1:3])
-    assert len(data.valid) == len(data.test) == len(images) // 10
+    assert len(data.valid) == len(data.test) == max(2, len(images) // 10)
     rows, y = (torch.cat(parts) for parts in ([data.train, data.valid, data.test], list(data.labels.values())))
     assert sorted(y.tolist()) == number.tolist()
     for row, i in zip(rows.numpy(), y.tolist(), strict=True):
@@ -58,6 +58,30 @@ def test_npz_name_is_safe_in_a_path(tmp_path, stem):
     path = tmp_path / (stem.replace("/", "_") + ".npz")
     np.savez(path, images=np.zeros((10, 2, 2), np.uint8))
     assert re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*-[0-9a-f]{8}", datasets.load(str(path)).name)
+
+
+@pytest.mark.parametrize(
+    ("given", "found", "said"),
+    [
+        ([0, 1, 2], [0, 1, 2], ""),
+        ([1, 2, 3], [0, 1, 2], "x.npz: classes are numbered from 0 here; label 1 is 0\n"),
+        ([7, 7, 2], [1, 1, 0], "x.npz: classes are numbered from 0 here; label 7 is 1\n"),
+        ([-1, 0, 1], [-1, 0, 1], ""),
+        ([-1, 1, 5], [-1, 0, 1], "x.npz: classes are numbered from 0 here; label 1 is 0\n"),
+        ([-1, -1, -1], [-1, -1, -1], ""),
+    ],
+)
+def test_classes_are_numbered_from_0(save, capsys, given, found, said):
+    split = np.repeat([0, 1, 2], 4)  # in order
+    data = datasets.load(save("x.npz", images=np.zeros((12, 2, 2), np.uint8), labels=np.resize(given, 12), split=split))
+    assert torch.cat(list(data.labels.values())).tolist() == np.resize(found, 12).tolist()
+    assert capsys.readouterr().out == said
+
+
+@pytest.mark.parametrize("n", [10, 11, 29, 30, 124])
+def test_a_small_set_has_two_pictures_at_least_to_validate_and_to_test_on(save, n):
+    data = datasets.load(save(images=np.zeros((n, 2, 2), np.uint8)))
+    assert len(data.valid) == len(data.test) == max(2, n // 10) and len(data.train) == n - 2 * len(data.test)
 
 
 IMAGES = np.zeros((10, 4, 4), np.uint8)

@@ -74,6 +74,16 @@ def test_summary_compares_on_shared_seeds():
     assert found.index[0] == "y"
 
 
+def test_without_a_table_there_is_a_summary_without_rows(monkeypatch):
+    """As installed without the repository: notebook 03 shows it at its defaults."""
+    monkeypatch.setattr("ganrepro.paths.REPOSITORY", None)
+    trained, by_epoch = ablations.committed()
+    shown = ablations.readable(ablations.summary(trained))
+    assert len(by_epoch) == len(shown) == 0
+    monkeypatch.undo()
+    assert list(shown.columns) == list(ablations.readable(ablations.summary(ablations.committed()[0])).columns)
+
+
 def test_summary_keeps_lengths_and_products_apart():
     rows = [(a, 0, e, p, v) for a, v in ((ablations.RECIPE, 10.0), ("x", 13.0)) for e in (30, 60) for p in ("a", "b")]
     trained = pd.DataFrame(

@@ -189,6 +189,7 @@ def test_checkpoint_of_another_recipe_or_a_damaged_one_is_refused(digits, small_
         ({"seeds": []}, "seeds"),
         ({"seeds": [0, 0]}, "seeds"),
         ({"seeds": [-1]}, "seeds"),
+        ({"seeds": [2**32]}, "seeds = .* from 0 to 4294967295"),
         ({"device": "cuda:99"}, "cuda:99"),
         ({"device": "tpu"}, "choose one of auto, cpu"),
     ],
@@ -203,9 +204,22 @@ def test_bad_arguments_are_refused_before_any_work(digits, small_recipe, tmp_pat
 def test_data_that_do_not_fit_are_refused(digits, small_recipe):
     with pytest.raises(ValueError, match="784"):
         training.train(RECIPES["mnist"], digits, epochs=1)
-    few = dataclasses.replace(digits, train=digits.train[:50])
-    with pytest.raises(ValueError, match="50 training examples, fewer than one minibatch of 100"):
-        training.train(small_recipe(), few, epochs=1)
+
+
+@pytest.mark.parametrize("replicas", [None, True])
+@pytest.mark.parametrize("n", [1, 8, 99, 100])
+def test_few_examples_are_one_smaller_minibatch(digits, small_recipe, capsys, n, replicas):
+    few, recipe = dataclasses.replace(digits, train=digits.train[:n]), small_recipe(epochs=3)
+    options = {"device": "cpu", "show_progress": False, "replicas": replicas}
+    (run,) = training.train(recipe, few, **options)
+    said = f"scikit-learn digits has {n} training examples: a minibatch is all of them, in place of 100\n"
+    assert capsys.readouterr().out == (said if n < 100 else "")
+    assert list(run.curves.step) == [1, 2, 3] and run.batch == 3
+    if replicas is None:  # the same as a recipe of that size
+        (other,) = training.train(recipe.replace(batch_size=n), few, **options)
+        assert capsys.readouterr().out == ""
+        for k, p in run.weights().items():
+            assert torch.equal(p, other.weights()[k])
 
 
 @pytest.mark.parametrize("products", ["tf32", "bfloat16"])

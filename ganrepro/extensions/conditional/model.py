@@ -11,6 +11,7 @@ from torch.nn.functional import one_hot
 
 from ganrepro import recipes, records
 from ganrepro.datasets import Dataset
+from ganrepro.progress import say
 from ganrepro.recipes import Recipe
 from ganrepro.records import Record
 
@@ -29,7 +30,7 @@ def trained(data: Dataset, recipe: Recipe, profile: str, seeds: Sequence[int], d
             found.append(records.get_or_train(data, "paper", seed, device, recipe=recipe, train=profile == "paper"))
     if found:
         if missing := [seed for seed in seeds if seed not in {record.meta["seed"] for record in found}]:
-            print(f"{recipe.name}: no paper record of seed {', '.join(map(str, missing))}, so {len(found)} of "
+            say(f"{recipe.name}: no paper record of seed {', '.join(map(str, missing))}, so {len(found)} of "
                   f"{len(seeds)} trainings; profile = 'quick' trains all of them, 'paper' those missing")  # fmt: skip
         return found
     assert isinstance(recipe.task, recipes.Conditional)

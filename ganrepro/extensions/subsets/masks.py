@@ -6,6 +6,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ganrepro.paths import absolute
+
 Shape = tuple[int, int, int]
 
 
@@ -48,7 +50,7 @@ def check_mask(mask: Tensor, shape: Shape) -> Tensor:
 def read_mask(path: str | Path, shape: Shape) -> Tensor:
     """A mask (d,) from an .npy of shape (h, w). Raises ValueError for any other file, and as `check_mask`."""
     try:
-        array = np.asarray(np.load(path, allow_pickle=False), dtype=np.float32)
+        array = np.asarray(np.load(absolute(path), allow_pickle=False), dtype=np.float32)
     except (OSError, EOFError, TypeError, ValueError) as error:
         raise ValueError(f"mask = {str(path)!r} cannot be read as an .npy of numbers ({error})") from error
     return check_mask(torch.from_numpy(array), shape)

@@ -6,6 +6,7 @@ from typing import Any
 
 from ganrepro import records
 from ganrepro.datasets import Dataset
+from ganrepro.progress import say
 from ganrepro.recipes import for_dataset
 from ganrepro.records import Record
 
@@ -39,7 +40,7 @@ def trainings(
     asked: dict[str, Any] = {"recipe": "subsets", "learning_rate": learning_rate}
     record = records.get_or_train(data, profile, first, device, **asked)
     if (made := evidence(record, data, pictures)) is None:
-        print(f"the paper record of seed {first} has neither weights nor completions: a quick one is used instead")
+        say(f"the paper record of seed {first} has neither weights nor completions: a quick one is used instead")
         record = records.get_or_train(data, "quick", first, device, **asked)
         made = evidence(record, data, pictures)
     assert made is not None  # a quick record has its weights
