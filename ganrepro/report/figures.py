@@ -117,12 +117,20 @@ def learning_curves(curves: pd.DataFrame, title: str = "") -> Figure:
         axes.plot(scored.epoch, scored.valid_ll, marker="o", markersize=3, color=ACCENT)
         low = np.percentile(scored.valid_ll, 10) if len(scored) > 8 else scored.valid_ll.min()
         axes.set(title="validation score (nats)", xlabel="epoch")
-        axes.set_ylim(bottom=low - 0.1 * (scored.valid_ll.max() - low) - 1)
+        cut(axes, scored.valid_ll, low - 0.1 * (scored.valid_ll.max() - low) - 1)
     losses.legend()
     outputs.legend()
     if title:
         figure.suptitle(title, fontsize=11)
     return figure
+
+
+def cut(axes: Axes, values: pd.Series, bottom: float) -> None:
+    """Begin the y axis at `bottom`, and say in the panel how many of the values lie below it and how far down."""
+    axes.set_ylim(bottom=bottom)
+    if hidden := int((values < bottom).sum()):
+        said = f"axis cut: {hidden} score{'s' * (hidden > 1)} below, down to {values.min():.0f}"
+        axes.text(0.98, 0.03, said, transform=axes.transAxes, ha="right", va="bottom", fontsize=7.5, color="0.3")
 
 
 def ablation_curves(curves: pd.DataFrame) -> Figure:
@@ -136,7 +144,7 @@ def ablation_curves(curves: pd.DataFrame) -> Figure:
             for seed, own in curves[curves.arm == arm].groupby("seed"):
                 axes.plot(own.epoch, own.valid_ll, color=color, linewidth=width, linestyle=("-", "--", ":")[seed % 3])
         axes.set_title(name, fontsize=9)
-        axes.set_ylim(bottom=curves.valid_ll.max() - 450)
+        cut(axes, curves.valid_ll[curves.arm.isin([first, name])], curves.valid_ll.max() - 600)
     for axes in panels.flat[len(others) :]:
         axes.set_axis_off()
     plt.setp(panels[-1], xlabel="epoch")

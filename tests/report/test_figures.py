@@ -140,6 +140,17 @@ def test_learning_curves_show_what_there_is():
     assert scored.lines[0].get_xdata().tolist() == [2, 4] and scored.lines[0].get_ydata().tolist() == [-300, 120]
 
 
+def test_a_cut_axis_says_so():
+    *_, whole = figures.learning_curves(curves([1.0, 2.0, 3.0])).axes
+    assert not whole.texts and whole.get_ylim()[0] < 1
+    *_, scored = figures.learning_curves(curves([-300.0] + [100.0 + i for i in range(20)])).axes
+    assert scored.get_ylim()[0] > -300
+    assert [t.get_text() for t in scored.texts] == ["axis cut: 1 score below, down to -300"]
+    arms = pd.DataFrame({"arm": ["recipe"] * 2 + ["x"] * 2, "seed": 0, "epoch": [1, 2, 1, 2]})
+    panel, *_ = figures.ablation_curves(arms.assign(valid_ll=[0.0, 100.0, -900.0, -800.0])).axes
+    assert [t.get_text() for t in panel.texts] == ["axis cut: 2 scores below, down to -900"]
+
+
 def test_sigma_curve_marks_the_chosen_width():
     choice = parzen.SigmaChoice(0.2, np.array([0.1, 0.2, 0.4]), np.array([100.0, 225.0, 50.0]), False)
     (axes,) = figures.sigma_curve(choice).axes

@@ -1,0 +1,79 @@
+"""What rescues Algorithm 1 as it is printed: arms that change what they say, and a table that hides no seed."""
+
+import dataclasses
+import math
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from ganrepro import cli
+from ganrepro.diagnostics import ablations, alternating
+from ganrepro.recipes import RECIPES
+
+
+def changed(arm, base) -> list[str]:
+    return [f.name for f in dataclasses.fields(arm) if getattr(arm, f.name) != getattr(base, f.name)]
+
+
+def test_every_arm_differs_in_what_it_says():
+    known = alternating.arms(RECIPES["mnist"])
+    printed, faster = known[alternating.PRINTED], known[alternating.RESCUED]
+    assert printed.update == "alternating" and printed.k == 1
+    assert changed(printed, RECIPES["mnist"]) == ["generator", "discriminator", "update"]  # rates and dropout stay
+    assert changed(known[alternating.CONTROL], printed) == ["update"]
+    assert changed(known[alternating.RESCUED_CONTROL], faster) == ["update"]
+    assert changed(faster, printed) == ["learning_rate"]
+    for name, fields in {
+        "G's rate x 3": ["learning_rate", "coordination"], "D's rate x 3": ["coordination"],
+        "D's rate / 3": ["coordination"], "G moves 3 times": ["coordination"], "momentum 0": ["momentum"],
+        "no dropout in D": ["keep_input", "keep_hidden"], "D's first weights x 2.5": ["discriminator"],
+        "D's first weights / 4": ["discriminator"], "Adam, 0.001": ["learning_rate", "momentum", "coordination"],
+    }.items():  # fmt: skip
+        assert sorted(changed(known[name], printed)) == sorted(fields), name
+    assert known["G's rate x 3"].coordination.d_learning_rate == printed.learning_rate  # D's stays
+
+
+def test_narrow_nets_keep_the_output_and_take_wider_first_weights():
+    recipe = RECIPES["mnist"]
+    small = alternating.narrow(recipe)
+    assert [x.units for x in small.generator] == [256, 256, 784] and [x.units for x in small.discriminator] == [48, 48, 1]
+    assert small.generator[1].irange == pytest.approx(0.05 * math.sqrt(1200 / 256))
+    assert min(x.irange for x in small.discriminator) >= alternating.D_IRANGE
+
+
+def test_the_study_runs_and_keeps_its_tables_apart(digits, small_recipe, tmp_path, monkeypatch):
+    monkeypatch.setenv("GANREPRO_RUNS", str(tmp_path))
+    some = [alternating.PRINTED, alternating.CONTROL]
+    *_, table = ablations.run(small_recipe(), digits, 1, [0], "cpu", some, alternating.STUDY)
+    assert table.arm.tolist() == some and table.valid.notna().all()
+    assert alternating.STUDY.scores.file.is_file() and not ablations.SCORES.file.exists()
+    assert len(alternating.readable(alternating.summary(table))) == 2
+
+
+def test_a_diverged_training_is_a_row_without_scores(digits, small_recipe, tmp_path, monkeypatch):
+    monkeypatch.setenv("GANREPRO_RUNS", str(tmp_path))
+    hot = dataclasses.replace(alternating.STUDY, arms=lambda recipe: {alternating.PRINTED: recipe})
+    *_, table = ablations.run(small_recipe(learning_rate=1e6), digits, 1, [0], "cpu", (), hot)
+    assert len(table) == 1 and np.isnan(table.valid.item()) and table.epochs.item() == 1
+    assert alternating.readable(alternating.summary(table)).validation.item() == "diverged"
+
+
+def test_summary_pairs_seeds_and_shows_each():
+    rows = [(a, s, v) for a, values in ((alternating.PRINTED, (-10.0, -30.0)), ("x", (5.0, 7.0)), ("y", (1.0, np.nan)))
+            for s, v in enumerate(values)]  # fmt: skip
+    trained = pd.DataFrame(
+        [(a, s, 2, "float32", 0.2, v, v - 1, 1.0, v, 2, 0.7) for a, s, v in rows], columns=ablations.COLUMNS
+    )
+    found = alternating.summary(trained).set_index("arm")
+    assert found.index[0] == "x" and found.loc["x", "less the printed"] == 26.0
+    assert found.loc["x", ["seed 0", "seed 1"]].tolist() == [5.0, 7.0]
+    assert np.isnan(found.loc["y", "validation"])  # one diverged seed is no mean over two
+    assert alternating.readable(alternating.summary(trained)).set_index("arm").loc["y", "seed 1"] == "diverged"
+
+
+def test_command_line_knows_the_study(tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("GANREPRO_RUNS", str(tmp_path))
+    assert cli.main(["ablate", "--of", "alternating", "--arm", "gaussian z"]) == 2
+    assert "there is no arm 'gaussian z'; choose one of Algorithm 1 as printed" in capsys.readouterr().err
+    assert not list(tmp_path.iterdir())
