@@ -88,8 +88,8 @@ def parser() -> argparse.ArgumentParser:
 
     ablate = command("ablate", run_ablations, "train the MNIST recipe with one thing changed at a time")
     ablate.add_argument("--of", choices=["recipe", "alternating"], default="recipe",
-                        help="alternating: Algorithm 1 as printed and what may rescue it, on narrow nets")  # fmt: skip
-    ablate.add_argument("--epochs", type=int, help="of each arm; default 30, of alternating 2")
+                        help="alternating: what rescues Algorithm 1 as printed, on narrow nets")  # fmt: skip
+    ablate.add_argument("--epochs", type=int, help="of each arm; default 30, of alternating 8")
     ablate.add_argument("--seeds", type=int, default=2, help="how many, from 0; default 2")
     ablate.add_argument("--arm", help="may be repeated; by default all", **several)
     ablate.add_argument("--products", choices=["float32", "tf32", "bfloat16"], default="float32")
@@ -191,7 +191,8 @@ def report(made: Iterable[Record]) -> None:
 
 def run_ablations(options: Namespace) -> None:
     from ganrepro import datasets, device, recipes
-    from ganrepro.diagnostics import ablations, alternating
+    from ganrepro.diagnostics import ablations
+    from ganrepro.extensions.coordination import alternating
 
     printed = options.of == "alternating"
     options.epochs = options.epochs if options.epochs is not None else alternating.EPOCHS if printed else 30
@@ -200,12 +201,12 @@ def run_ablations(options: Namespace) -> None:
             raise ValueError(f"{name} = {getattr(options, name)}; it must be at least 1")
     device.torch_device(options.device)
     products = None if options.products == "float32" else options.products
-    recipe, data = recipes.RECIPES["mnist"].replace(products=products), datasets.load("mnist")
-    study = alternating.STUDY if printed else ablations.STUDY
-    data = alternating.scored(data) if printed else data
+    study, data = alternating.STUDY if printed else ablations.STUDY, datasets.load("mnist")
+    data = alternating.pictures(data) if printed else data
+    recipe = recipes.for_dataset("mnist", data.shape).replace(products=products)
     for table in ablations.run(recipe, data, options.epochs, range(options.seeds), options.device, options.arm, study):
-        found = alternating.readable(alternating.summary(table)) if printed else ablations.summary(table).round(1)
-        print(found.to_string(index=False), "\n", flush=True)
+        found = alternating.summary(table, ablations.validated(study)) if printed else ablations.summary(table)
+        print(found.round(1).to_string(index=False), "\n", flush=True)
 
 
 def publish_results(options: Namespace) -> None:

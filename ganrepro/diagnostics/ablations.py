@@ -121,6 +121,11 @@ def table(study: Study = STUDY) -> pd.DataFrame:
     return pd.read_csv(study.scores.file) if study.scores.file.is_file() else pd.DataFrame(columns=COLUMNS)
 
 
+def validated(study: Study = STUDY) -> pd.DataFrame:
+    """The validation scores at hand, by epoch."""
+    return pd.read_csv(study.curves.file)
+
+
 def committed(study: Study = STUDY) -> Tables:
     """The committed trainings, a row each, and their validation scores by epoch; empty if there are none."""
     scores, curves, empty = study.scores.committed(), study.curves.committed(), pd.DataFrame(columns=COLUMNS)

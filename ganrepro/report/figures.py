@@ -5,6 +5,7 @@ figure is the same file."""
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from pathlib import Path
 
 import matplotlib.pyplot as plt
@@ -64,6 +65,25 @@ def sprite(pictures: ArrayLike, shape: Shape, columns: int = 10, title: str = ""
     if is_toy(shape):
         return points(pictures, title)
     return _sheet(mosaic(pictures, shape, columns), min(7.0, columns * 0.6), title, 0.35)[0]
+
+
+def rows(samples: ArrayLike, shape: Shape, labels: Sequence[str], title: str = "") -> Figure:
+    """Samples (k, n, d) in k rows, each with its label at the left; of points in the plane or on the line a panel for
+    each row."""
+    samples = np.asarray(samples)
+    k, n, _ = samples.shape
+    if is_toy(shape):
+        figure, panels = plt.subplots(1, k, figsize=(max(4, 1.4 * k), 2), sharex=True, sharey=True, squeeze=False)
+        for axes, x, label in zip(panels.flat, samples, labels, strict=True):
+            axes.scatter(x[:, 0], x[:, 1] if x.shape[1] > 1 else np.zeros(n), s=4, alpha=0.4, color=MODEL, linewidths=0)
+            axes.set_title(label, fontsize=8)
+        figure.suptitle(title, fontsize=10)
+        return figure
+    sheet = mosaic(samples.reshape(k * n, -1), shape, n)
+    figure, axes = _sheet(sheet, min(8.0, (n + 2) * 0.6), title, 0.35)
+    for i, label in enumerate(labels):
+        axes.text(-3, (i + 0.5) * len(sheet) / k, label, ha="right", va="center", fontsize=9)
+    return figure
 
 
 def figure2(samples: ArrayLike, neighbours: ArrayLike, shape: Shape, columns: int = 5, title: str = "") -> Figure:

@@ -125,6 +125,17 @@ def test_toys_are_told_from_pictures(shape, toy):
     assert figures.is_toy(shape) is toy
 
 
+def test_rows_have_their_labels_beside_them():
+    samples = pictures(12, (1, 4, 4)).reshape(3, 4, 16)
+    (axes,) = figures.rows(samples, (1, 4, 4), ["epoch 0", "1", "20"], "the same z").axes
+    assert [t.get_text() for t in axes.texts] == ["epoch 0", "1", "20"]
+    for row, text in enumerate(axes.texts):  # each label stands beside its row, left of it
+        x, y = text.get_position()
+        assert x < 0 and row * (4 + 2) <= y <= row * (4 + 2) + 4
+        assert np.allclose(picture_of(axes)[row * 6 : row * 6 + 4, :4], samples[row, 0].reshape(4, 4))
+    assert len(figures.rows(pictures(60, (1, 1, 2)).reshape(3, 20, 2), (1, 1, 2), ["a", "b", "c"]).axes) == 3
+
+
 def curves(valid):
     n = len(valid)
     return pd.DataFrame({"epoch": range(1, n + 1), "d_loss": np.linspace(0.6, 0.5, n), "g_loss": np.linspace(1, 2, n),

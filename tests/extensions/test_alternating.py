@@ -8,7 +8,8 @@ import pandas as pd
 import pytest
 
 from ganrepro import cli
-from ganrepro.diagnostics import ablations, alternating
+from ganrepro.diagnostics import ablations
+from ganrepro.extensions.coordination import alternating
 from ganrepro.recipes import RECIPES
 
 
@@ -37,7 +38,7 @@ def test_every_arm_differs_in_what_it_says():
 def test_narrow_nets_keep_the_output_and_take_wider_first_weights():
     recipe = RECIPES["mnist"]
     small = alternating.narrow(recipe)
-    assert [x.units for x in small.generator] == [256, 256, 784] and [x.units for x in small.discriminator] == [48, 48, 1]
+    assert [x.units for x in (*small.generator, *small.discriminator)] == [256, 256, 784, 48, 48, 1]
     assert small.generator[1].irange == pytest.approx(0.05 * math.sqrt(1200 / 256))
     assert min(x.irange for x in small.discriminator) >= alternating.D_IRANGE
 
@@ -48,7 +49,9 @@ def test_the_study_runs_and_keeps_its_tables_apart(digits, small_recipe, tmp_pat
     *_, table = ablations.run(small_recipe(), digits, 1, [0], "cpu", some, alternating.STUDY)
     assert table.arm.tolist() == some and table.valid.notna().all()
     assert alternating.STUDY.scores.file.is_file() and not ablations.SCORES.file.exists()
-    assert len(alternating.readable(alternating.summary(table))) == 2
+    curves = pd.read_csv(alternating.STUDY.curves.file)
+    shown = alternating.readable(alternating.summary(table, curves, 1))
+    assert shown["seed 0"].tolist() == [f"{v:.1f}" for v in sorted(table.valid, reverse=True)]
 
 
 def test_a_diverged_training_is_a_row_without_scores(digits, small_recipe, tmp_path, monkeypatch):
@@ -56,20 +59,28 @@ def test_a_diverged_training_is_a_row_without_scores(digits, small_recipe, tmp_p
     hot = dataclasses.replace(alternating.STUDY, arms=lambda recipe: {alternating.PRINTED: recipe})
     *_, table = ablations.run(small_recipe(learning_rate=1e6), digits, 1, [0], "cpu", (), hot)
     assert len(table) == 1 and np.isnan(table.valid.item()) and table.epochs.item() == 1
-    assert alternating.readable(alternating.summary(table)).validation.item() == "diverged"
+    curves = pd.DataFrame(columns=["epoch", "valid_ll", "d_loss", "d_real", *ablations.KEY])
+    assert alternating.readable(alternating.summary(table, curves, 1)).validation.item() == "diverged"
 
 
-def test_summary_pairs_seeds_and_shows_each():
-    rows = [(a, s, v) for a, values in ((alternating.PRINTED, (-10.0, -30.0)), ("x", (5.0, 7.0)), ("y", (1.0, np.nan)))
-            for s, v in enumerate(values)]  # fmt: skip
-    trained = pd.DataFrame(
-        [(a, s, 2, "float32", 0.2, v, v - 1, 1.0, v, 2, 0.7) for a, s, v in rows], columns=ablations.COLUMNS
+def test_summary_pairs_seeds_at_equal_epochs_and_shows_each():
+    after = {alternating.PRINTED: (-10.0, -30.0), "x": (5.0, 7.0), "y": (1.0, np.nan)}
+    scores = pd.DataFrame(
+        [(a, s, 24 if a == alternating.PRINTED else 8, 40.0 + s) for a in after for s in (0, 1)],
+        columns=["arm", "seed", "epochs", "valid"],
     )
-    found = alternating.summary(trained).set_index("arm")
+    curves = pd.DataFrame(
+        [(a, s, 8, v, 0.7) for a, values in after.items() for s, v in enumerate(values)]
+        + [(alternating.PRINTED, s, 24, 40.0 + s, 0.6) for s in (0, 1)],
+        columns=["arm", "seed", "epoch", "valid_ll", "d_real"],
+    )
+    table = alternating.summary(scores, curves)
+    found = table.set_index("arm")
     assert found.index[0] == "x" and found.loc["x", "less the printed"] == 26.0
     assert found.loc["x", ["seed 0", "seed 1"]].tolist() == [5.0, 7.0]
+    assert found.loc[alternating.PRINTED, ["epochs in all", "after them"]].tolist() == [24, 40.5]
     assert np.isnan(found.loc["y", "validation"])  # one diverged seed is no mean over two
-    assert alternating.readable(alternating.summary(trained)).set_index("arm").loc["y", "seed 1"] == "diverged"
+    assert alternating.readable(table).set_index("arm").loc["y", "seed 1"] == "diverged"
 
 
 def test_command_line_knows_the_study(tmp_path, monkeypatch, capsys):
