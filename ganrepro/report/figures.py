@@ -73,7 +73,7 @@ def rows(samples: ArrayLike, shape: Shape, labels: Sequence[str], title: str = "
     samples = np.asarray(samples)
     k, n, _ = samples.shape
     if is_toy(shape):
-        figure, panels = plt.subplots(1, k, figsize=(max(4, 1.4 * k), 2), sharex=True, sharey=True, squeeze=False)
+        figure, panels = plt.subplots(1, k, figsize=(min(11, 2 * k + 1), 2.3), sharex=True, sharey=True, squeeze=False)
         for axes, x, label in zip(panels.flat, samples, labels, strict=True):
             axes.scatter(x[:, 0], x[:, 1] if x.shape[1] > 1 else np.zeros(n), s=4, alpha=0.4, color=MODEL, linewidths=0)
             axes.set_title(label, fontsize=8)

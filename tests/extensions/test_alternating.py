@@ -19,17 +19,20 @@ def changed(arm, base) -> list[str]:
 
 def test_every_arm_differs_in_what_it_says():
     known = alternating.arms(RECIPES["mnist"])
-    printed, faster = known[alternating.PRINTED], known[alternating.RESCUED]
+    printed, faster = known[alternating.PRINTED], known[alternating.FASTER]
     assert printed.update == "alternating" and printed.k == 1
     assert changed(printed, RECIPES["mnist"]) == ["generator", "discriminator", "update"]  # rates and dropout stay
     assert changed(known[alternating.CONTROL], printed) == ["update"]
-    assert changed(known[alternating.RESCUED_CONTROL], faster) == ["update"]
+    assert changed(known[alternating.FASTER_CONTROL], faster) == ["update"]
     assert changed(faster, printed) == ["learning_rate"]
+    assert changed(known[alternating.RESCUED], faster) == ["k"]
+    assert changed(known[f"{alternating.FASTER}, falling"], faster) == ["learning_rate_decay"]
     for name, fields in {
         "G's rate x 3": ["learning_rate", "coordination"], "D's rate x 3": ["coordination"],
         "D's rate / 3": ["coordination"], "G moves 3 times": ["coordination"], "momentum 0": ["momentum"],
         "no dropout in D": ["keep_input", "keep_hidden"], "D's first weights x 2.5": ["discriminator"],
-        "D's first weights / 4": ["discriminator"], "Adam, 0.001": ["learning_rate", "momentum", "coordination"],
+        "D's first weights / 4": ["discriminator"], "k = 3": ["k"],
+        "Adam, 0.001": ["learning_rate", "momentum", "coordination"],
     }.items():  # fmt: skip
         assert sorted(changed(known[name], printed)) == sorted(fields), name
     assert known["G's rate x 3"].coordination.d_learning_rate == printed.learning_rate  # D's stays
@@ -60,7 +63,7 @@ def test_a_diverged_training_is_a_row_without_scores(digits, small_recipe, tmp_p
     *_, table = ablations.run(small_recipe(learning_rate=1e6), digits, 1, [0], "cpu", (), hot)
     assert len(table) == 1 and np.isnan(table.valid.item()) and table.epochs.item() == 1
     curves = pd.DataFrame(columns=["epoch", "valid_ll", "d_loss", "d_real", *ablations.KEY])
-    assert alternating.readable(alternating.summary(table, curves, 1)).validation.item() == "diverged"
+    assert alternating.readable(alternating.summary(table, curves, 1)).validation.item() == "–"
 
 
 def test_summary_pairs_seeds_at_equal_epochs_and_shows_each():
@@ -80,7 +83,13 @@ def test_summary_pairs_seeds_at_equal_epochs_and_shows_each():
     assert found.loc["x", ["seed 0", "seed 1"]].tolist() == [5.0, 7.0]
     assert found.loc[alternating.PRINTED, ["epochs in all", "after them"]].tolist() == [24, 40.5]
     assert np.isnan(found.loc["y", "validation"])  # one diverged seed is no mean over two
-    assert alternating.readable(table).set_index("arm").loc["y", "seed 1"] == "diverged"
+    assert alternating.readable(table).set_index("arm").loc["y", "seed 1"] == "–"
+
+
+def test_the_rescued_arm_is_the_best_by_validation_score():
+    scores, curves = ablations.committed(alternating.STUDY)
+    assert set(scores.arm) == set(alternating.arms(RECIPES["mnist"])) and (scores.groupby("arm").size() == 2).all()
+    assert alternating.summary(scores, curves).arm[0] == alternating.RESCUED
 
 
 def test_command_line_knows_the_study(tmp_path, monkeypatch, capsys):
