@@ -1,7 +1,9 @@
-"""What decides the score? The MNIST recipe with one thing changed at a time, at equal epochs."""
+"""What decides the score? The MNIST recipe with one thing changed at a time, at equal epochs. (Of Algorithm 1 as it is
+printed: alternating.py.)"""
 
 import dataclasses
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 
 import pandas as pd
 
@@ -15,8 +17,20 @@ COLUMNS = ["arm", "seed", "epochs", "products", "sigma", "valid", "mean", "se_ex
 KEY = ["arm", "seed", "products"]  # one training
 SCORES, CURVES = StoredTable("ablations", "scores"), StoredTable("ablations", "curves")
 VALIDATE = 2  # epochs between validation scores
-SEPARATES = 0.99  # D's mean output on data above which it separates them from all samples, and G learns no more
 RECIPE = "the authors' recipe"
+SEPARATES = 0.99  # D's mean output on data above which it separates them from all samples, and G learns no more
+
+
+@dataclass(frozen=True)
+class Study:
+    """Trainings that are compared: their name, the arms of a recipe by name, the two tables, and the epochs between
+    validation scores."""
+
+    name: str
+    arms: Callable[[Recipe], dict[str, Recipe]]
+    scores: StoredTable = SCORES
+    curves: StoredTable = CURVES
+    validate_every: int = VALIDATE
 
 
 def arms(recipe: Recipe) -> dict[str, Recipe]:
@@ -41,28 +55,33 @@ def arms(recipe: Recipe) -> dict[str, Recipe]:
     }
 
 
+STUDY = Study("ablations", arms)
+
+
 def run(
-    recipe: Recipe, data: Dataset, epochs: int, seeds: Sequence[int], device: str = "auto", only: Sequence[str] = ()
-) -> Iterator[pd.DataFrame]:
+    recipe: Recipe, data: Dataset, epochs: int, seeds: Sequence[int], device: str = "auto", only: Sequence[str] = (),
+    study: Study = STUDY,
+) -> Iterator[pd.DataFrame]:  # fmt: skip
     """Train the arms that are missing, seed after seed, from their checkpoints on; after each, yield the table so far.
 
-    The table is SCORES, a row a training: `valid` and `mean` are the log-likelihoods of validation and test data after
-    the last epoch, in nats, sigma chosen on the first; `best` is the highest of the validation scores, one every
-    VALIDATE epochs, that are in CURVES; `d_real` is D's mean output on data in the last epoch, near 1 if D separates
-    data from samples and G learns no more. Raises ValueError for an arm in `only` that is not one of `arms`.
+    The table is `study.scores`, a row a training: `valid` and `mean` are the log-likelihoods of validation and test
+    data after the last epoch, in nats, sigma chosen on the first; `best` is the highest of the validation scores, one
+    every `validate_every` epochs, that are in `study.curves`; `d_real` is D's mean output on data in the last epoch,
+    near 1 if D separates data from samples and G learns no more. Of a training that diverged, these are missing.
+    Raises ValueError for an arm in `only` that is not one of the study's.
     """
-    known = arms(recipe)
+    known = study.arms(recipe)
     if unknown := [name for name in only if name not in known]:
         raise ValueError(f"there is no arm {unknown[0]!r}; choose one of {', '.join(known)}")
     for seed in seeds:
         for name in only or known:
-            done = table()
+            done = table(study)
             same = (done.arm == name) & (done.seed == seed) & (done.products == (recipe.products or "float32"))
             if not (same & (done.epochs >= epochs)).any():
-                row, curve = train_arm(name, known[name], data, epochs, seed, device)
-                _store(SCORES, row)
-                _store(CURVES, curve)
-            yield table()
+                row, curve = train_arm(name, known[name], data, epochs, seed, device, study)
+                _store(study.scores, row)
+                _store(study.curves, curve)
+            yield table(study)
 
 
 def _store(stored: StoredTable, rows: pd.DataFrame) -> None:
@@ -73,13 +92,19 @@ def _store(stored: StoredTable, rows: pd.DataFrame) -> None:
     stored.write(rows, digits=8)
 
 
-def train_arm(name: str, recipe: Recipe, data: Dataset, epochs: int, seed: int, device: str) -> Tables:
-    """One training: its row of SCORES, and its validation scores by epoch."""
+def train_arm(
+    name: str, recipe: Recipe, data: Dataset, epochs: int, seed: int, device: str, study: Study = STUDY
+) -> Tables:
+    """One training: its row of scores, and its validation scores by epoch. One that diverges has no scores."""
     products = recipe.products or "float32"
     key = {"arm": name, "seed": seed, "products": products}
-    folder = paths.runs() / "checkpoints" / "ablations" / paths.slug(name.lower()) / products / data.name
-    (run,) = training.train(recipe, data, seeds=(seed,), device=device, epochs=epochs, checkpoint_dir=folder,
-                            validate_every=VALIDATE)  # fmt: skip
+    folder = paths.runs() / "checkpoints" / study.name / paths.slug(name.lower()) / products / data.name
+    try:
+        (run,) = training.train(recipe, data, seeds=(seed,), device=device, epochs=epochs, checkpoint_dir=folder,
+                                validate_every=study.validate_every)  # fmt: skip
+    except FloatingPointError:  # a result, too
+        row = pd.DataFrame([key | {"epochs": epochs}], columns=COLUMNS)
+        return row, pd.DataFrame(columns=["epoch", "valid_ll", "d_loss", "d_real", *key])
     found = parzen.score(run.sample(training.VALIDATION_SAMPLES, seed), data, run.rng.device)
     test, validated = found.summary(), run.curves.dropna(subset="valid_ll")
     row = key | {
@@ -91,14 +116,19 @@ def train_arm(name: str, recipe: Recipe, data: Dataset, epochs: int, seed: int, 
     return pd.DataFrame([row], columns=COLUMNS), curve
 
 
-def table() -> pd.DataFrame:
+def table(study: Study = STUDY) -> pd.DataFrame:
     """All trainings at hand, a row each; without rows if none was made."""
-    return pd.read_csv(SCORES.file) if SCORES.file.is_file() else pd.DataFrame(columns=COLUMNS)
+    return pd.read_csv(study.scores.file) if study.scores.file.is_file() else pd.DataFrame(columns=COLUMNS)
 
 
-def committed() -> Tables:
+def validated(study: Study = STUDY) -> pd.DataFrame:
+    """The validation scores at hand, by epoch."""
+    return pd.read_csv(study.curves.file)
+
+
+def committed(study: Study = STUDY) -> Tables:
     """The committed trainings, a row each, and their validation scores by epoch; empty if there are none."""
-    scores, curves, empty = SCORES.committed(), CURVES.committed(), pd.DataFrame(columns=COLUMNS)
+    scores, curves, empty = study.scores.committed(), study.curves.committed(), pd.DataFrame(columns=COLUMNS)
     return empty if scores is None else scores, empty if curves is None else curves
 
 

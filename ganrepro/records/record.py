@@ -99,6 +99,11 @@ class Record:
         return Recipe.from_dict(self.meta["recipe"])
 
     @property
+    def restarts(self) -> list[int]:
+        """The epochs after which it was started again from stored weights (`restarts` in record.json)."""
+        return [again["epoch"] for again in self.meta.get("restarts", [])]
+
+    @property
     def has_weights(self) -> bool:
         """Whether its weights are here: of committed records MNIST seed 0 alone has them."""
         return (self.path / "weights.safetensors").is_file()

@@ -10,11 +10,13 @@ import pandas as pd
 
 from ganrepro import paths, records
 from ganrepro.diagnostics import ablations
+from ganrepro.extensions.coordination import alternating
 
 from . import tables
 
 PARTS = {
-    "headline": "README.md", "table1": "docs/results.md", "ablations": "docs/ablations.md", "speed": "docs/speed.md",
+    "headline": "README.md", "table1": "docs/results.md", "ablations": "docs/ablations.md",
+    "alternating": "docs/ablations.md", "speed": "docs/speed.md",
 }  # fmt: skip
 
 
@@ -37,6 +39,7 @@ def parts() -> dict[str, str]:
     shown = {
         "headline": tables.headline(whole), "table1": tables.readable(whole), "speed": speed_table(),
         "ablations": ablations.readable(ablations.summary(ablations.committed()[0])),
+        "alternating": alternating.readable(alternating.summary(*ablations.committed(alternating.STUDY))),
     }  # fmt: skip
     return {name: tables.rows_markdown(table) for name, table in shown.items()}
 

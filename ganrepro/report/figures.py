@@ -5,6 +5,7 @@ figure is the same file."""
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from pathlib import Path
 
 import matplotlib.pyplot as plt
@@ -67,6 +68,25 @@ def sprite(pictures: ArrayLike, shape: Shape, columns: int = 10, title: str = ""
     return _sheet(mosaic(pictures, shape, columns), min(7.0, columns * 0.6), title, 0.35)[0]
 
 
+def rows(samples: ArrayLike, shape: Shape, labels: Sequence[str], title: str = "") -> Figure:
+    """Samples (k, n, d) in k rows, each with its label at the left; of points in the plane or on the line a panel for
+    each row."""
+    samples = np.asarray(samples)
+    k, n, _ = samples.shape
+    if is_toy(shape):
+        figure, panels = plt.subplots(1, k, figsize=(min(11, 2 * k + 1), 2.3), sharex=True, sharey=True, squeeze=False)
+        for axes, x, label in zip(panels.flat, samples, labels, strict=True):
+            axes.scatter(x[:, 0], x[:, 1] if x.shape[1] > 1 else np.zeros(n), s=4, alpha=0.4, color=MODEL, linewidths=0)
+            axes.set_title(label, fontsize=8)
+        figure.suptitle(title, fontsize=10)
+        return figure
+    sheet = mosaic(samples.reshape(k * n, -1), shape, n)
+    figure, axes = _sheet(sheet, min(8.0, (n + 2) * 0.6), title, 0.35)
+    for i, label in enumerate(labels):
+        axes.text(-3, (i + 0.5) * len(sheet) / k, label, ha="right", va="center", fontsize=9)
+    return figure
+
+
 def figure2(samples: ArrayLike, neighbours: ArrayLike, shape: Shape, columns: int = 5, title: str = "") -> Figure:
     """Figure 2: samples row by row; a last, marked column holds the nearest training example of the sample beside it.
     samples (n, d) with n a multiple of columns; neighbours (n / columns, d). Raises ValueError for other numbers."""
@@ -102,8 +122,9 @@ def points(x: ArrayLike, title: str = "") -> Figure:
     return figure
 
 
-def learning_curves(curves: pd.DataFrame, title: str = "") -> Figure:
-    """Both losses, D's mean outputs, and the validation score where it was taken, against epochs."""
+def learning_curves(curves: pd.DataFrame, title: str = "", restarts: Sequence[int] = ()) -> Figure:
+    """Both losses, D's mean outputs, and the validation score where it was taken, against epochs; lines where the
+    training was started again from stored weights."""
     scored = curves.dropna(subset="valid_ll")
     count = 3 if len(scored) else 2
     figure, (losses, outputs, *rest) = plt.subplots(1, count, figsize=(1 + 3 * count, 2.8))
@@ -118,7 +139,10 @@ def learning_curves(curves: pd.DataFrame, title: str = "") -> Figure:
         axes.plot(scored.epoch, scored.valid_ll, marker="o", markersize=3, color=ACCENT)
         low = np.percentile(scored.valid_ll, 10) if len(scored) > 8 else scored.valid_ll.min()
         axes.set(title="validation score (nats)", xlabel="epoch")
-        axes.set_ylim(bottom=low - 0.1 * (scored.valid_ll.max() - low) - 1)
+        cut(axes, scored.valid_ll, low - 0.1 * (scored.valid_ll.max() - low) - 1)
+    for axes in (losses, outputs, *rest):
+        for i, epoch in enumerate(restarts):
+            axes.axvline(epoch, color="0.6", linewidth=1, linestyle="--", zorder=0, label="" if i else "restart")
     losses.legend()
     outputs.legend()
     if title:
@@ -126,24 +150,31 @@ def learning_curves(curves: pd.DataFrame, title: str = "") -> Figure:
     return figure
 
 
+def cut(axes: Axes, values: pd.Series, bottom: float) -> None:
+    """Begin the y axis at `bottom`, and say in the panel how many of the values lie below it and how far down."""
+    axes.set_ylim(bottom=bottom)
+    if hidden := int((values < bottom).sum()):
+        said = f"axis cut: {hidden} score{'s' * (hidden > 1)} below, down to {values.min():.0f}"
+        axes.text(0.98, 0.03, said, transform=axes.transAxes, ha="right", va="bottom", fontsize=7.5, color="0.3")
+
+
 def ablation_curves(curves: pd.DataFrame) -> Figure:
     """Validation scores against epochs, one panel for each changed thing, over the first arm's in grey; a line a seed.
     curves has columns arm, seed, epoch, valid_ll in nats."""
     first, *others = curves.arm.unique()
-    rows, bottom = math.ceil(len(others) / 4), curves.valid_ll.max() - 450
+    rows = math.ceil(len(others) / 4)
     figure, panels = plt.subplots(rows, 4, figsize=(10, 2.3 * rows + 0.3), sharex=True, sharey=True, squeeze=False)
     for axes, name in zip(panels.flat, others, strict=False):
         for arm, color, width in ((first, "0.65", 1.2), (name, MODEL, 1.8)):
             for seed, own in curves[curves.arm == arm].groupby("seed"):
                 axes.plot(own.epoch, own.valid_ll, color=color, linewidth=width, linestyle=("-", "--", ":")[seed % 3])
         axes.set_title(name, fontsize=9)
-        axes.set_ylim(bottom=bottom)
+        cut(axes, curves.valid_ll[curves.arm.isin([first, name])], curves.valid_ll.max() - 600)
     for axes in panels.flat[len(others) :]:
         axes.set_axis_off()
     plt.setp(panels[-1], xlabel="epoch")
     plt.setp(panels[:, 0], ylabel="validation (nats)")
-    cut = f" (cut at {bottom:.0f} nats)" if curves.valid_ll.min() < bottom else ""
-    figure.suptitle(f"one thing changed (green), and {first} (grey); a line a seed{cut}", fontsize=10)
+    figure.suptitle(f"one thing changed (green), and {first} (grey); a line a seed", fontsize=10)
     return figure
 
 

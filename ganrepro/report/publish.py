@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from ganrepro import datasets, networks, parzen, paths, records
 from ganrepro.diagnostics import ablations, neighbours
 from ganrepro.extensions import subsets
+from ganrepro.extensions.coordination import alternating
 from ganrepro.parzen import controls
 from ganrepro.progress import say
 from ganrepro.records import Record, StoredTable, write_npz, write_table
@@ -85,7 +86,7 @@ def _committed_arrays(record: Record) -> dict[str, NDArray[Any]]:
 def commit_tables() -> list[Path]:
     """Put the tables of ablations, claims and comparisons that were made at full length under results/, and models that
     were stored beside them under the same names."""
-    made = [ablations.SCORES, ablations.CURVES]
+    made = [stored for study in (ablations.STUDY, alternating.STUDY) for stored in (study.scores, study.curves)]
     for kind in ("claims", "coordination"):
         made += [StoredTable(kind, path.stem) for path in sorted((paths.runs() / kind).glob("*_paper*.csv"))]
     made = [stored for stored in made if stored.file.is_file()]
@@ -120,11 +121,10 @@ def write_figures() -> list[Path]:
         drawn["ablations.png"] = figures.ablation_curves(curves)
     if record := records.read(paths.results() / "paper/mnist/seed0"):
         shape = datasets.load("mnist").shape
-        stages = ", ".join(map(str, record.meta["progress_epochs"]))
-        ten = record.progress[:, :10].reshape(-1, record.recipe.dim)
+        stages = [f"epoch {epoch}" for epoch in record.meta["progress_epochs"]]
         drawn["figure3.png"] = figures.figure3(walks(record), shape, "Figure 3: along straight lines in z")
-        drawn["progress.png"] = figures.sprite(ten, shape, 10, f"The same ten z after {stages} epochs")
-        drawn["curves.png"] = figures.learning_curves(record.curves)
+        drawn["progress.png"] = figures.rows(record.progress[:, :10], shape, stages, "The same ten z as training goes")
+        drawn["curves.png"] = figures.learning_curves(record.curves, restarts=record.restarts)
     return written + [_save(figure, name) for name, figure in drawn.items()]
 
 

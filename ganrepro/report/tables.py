@@ -84,7 +84,7 @@ def gan_rows(records: Sequence[Record], source: str = "computed here", label: st
 
 def _restarted(seeds: Sequence[Sequence[Record]], source: str) -> str:
     """The source, with the epochs after which any of the trainings was started again from stored weights."""
-    epochs = sorted({again["epoch"] for parts in seeds for part in parts for again in part.meta.get("restarts", [])})
+    epochs = sorted({epoch for parts in seeds for part in parts for epoch in part.restarts})
     return f"{source}; {RESTARTED} {', '.join(map(str, epochs))}" if epochs else source
 
 

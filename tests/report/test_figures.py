@@ -125,6 +125,17 @@ def test_toys_are_told_from_pictures(shape, toy):
     assert figures.is_toy(shape) is toy
 
 
+def test_rows_have_their_labels_beside_them():
+    samples = pictures(12, (1, 4, 4)).reshape(3, 4, 16)
+    (axes,) = figures.rows(samples, (1, 4, 4), ["epoch 0", "1", "20"], "the same z").axes
+    assert [t.get_text() for t in axes.texts] == ["epoch 0", "1", "20"]
+    for row, text in enumerate(axes.texts):  # each label stands beside its row, left of it
+        x, y = text.get_position()
+        assert x < 0 and row * (4 + 2) <= y <= row * (4 + 2) + 4
+        assert np.allclose(picture_of(axes)[row * 6 : row * 6 + 4, :4], samples[row, 0].reshape(4, 4))
+    assert len(figures.rows(pictures(60, (1, 1, 2)).reshape(3, 20, 2), (1, 1, 2), ["a", "b", "c"]).axes) == 3
+
+
 def curves(valid):
     n = len(valid)
     return pd.DataFrame({"epoch": range(1, n + 1), "d_loss": np.linspace(0.6, 0.5, n), "g_loss": np.linspace(1, 2, n),
@@ -140,6 +151,22 @@ def test_learning_curves_show_what_there_is():
     assert scored.lines[0].get_xdata().tolist() == [2, 4] and scored.lines[0].get_ydata().tolist() == [-300, 120]
 
 
+def test_a_restart_is_a_line_in_every_panel():
+    for axes in figures.learning_curves(curves([1.0, 2.0, 3.0]), restarts=[2]).axes:
+        assert [line.get_xdata() for line in axes.lines if line.get_label() == "restart"] == [[2, 2]]
+
+
+def test_a_cut_axis_says_so():
+    *_, whole = figures.learning_curves(curves([1.0, 2.0, 3.0])).axes
+    assert not whole.texts and whole.get_ylim()[0] < 1
+    *_, scored = figures.learning_curves(curves([-300.0] + [100.0 + i for i in range(20)])).axes
+    assert scored.get_ylim()[0] > -300
+    assert [t.get_text() for t in scored.texts] == ["axis cut: 1 score below, down to -300"]
+    arms = pd.DataFrame({"arm": ["recipe"] * 2 + ["x"] * 2, "seed": 0, "epoch": [1, 2, 1, 2]})
+    panel, *_ = figures.ablation_curves(arms.assign(valid_ll=[0.0, 100.0, -900.0, -800.0])).axes
+    assert [t.get_text() for t in panel.texts] == ["axis cut: 2 scores below, down to -900"]
+
+
 def test_sigma_curve_marks_the_chosen_width():
     choice = parzen.SigmaChoice(0.2, np.array([0.1, 0.2, 0.4]), np.array([100.0, 225.0, 50.0]), False)
     (axes,) = figures.sigma_curve(choice).axes
@@ -147,18 +174,6 @@ def test_sigma_curve_marks_the_chosen_width():
     assert curve.get_ydata().tolist() == [100, 225, 50] and axes.get_xscale() == "log"
     assert (mark.get_xdata()[0], mark.get_ydata()[0]) == (0.2, 225)
     assert "0.2000" in axes.texts[0].get_text() and "225.0 nats" in axes.texts[0].get_text()
-
-
-def test_ablation_curves_say_where_they_are_cut():
-    arms = (("recipe", 100.0), ("worse", -400.0))
-    rows = [(arm, seed, epoch, ll) for arm, ll in arms for seed in (0, 1) for epoch in (1, 2)]
-    table = pd.DataFrame(rows, columns=["arm", "seed", "epoch", "valid_ll"])
-    figure = figures.ablation_curves(table)
-    assert "(cut at -350 nats)" in figure.get_suptitle() and figure.axes[0].get_ylim()[0] == -350
-    assert "cut" not in figures.ablation_curves(table.assign(valid_ll=table.valid_ll.clip(lower=-300))).get_suptitle()
-
-
-# ------------------------------------------------------------------------------------------- save
 
 
 @pytest.mark.parametrize("kind", ["png", "svg", "pdf"])
