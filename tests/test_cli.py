@@ -126,6 +126,9 @@ def command_line(value):
         (["records", "train", "--dataset", "digits", "--epochs", "-3"], "epochs = -3"),
         (["records", "train", "--recipe", "conv"], "recipe = 'conv'; choose one of own, mnist, tfd, cifar10-fc, "),
         (["records", "snapshot", "--recipe", "conv"], "recipe = 'conv'; choose one of own"),
+        (["records", "train", "--dataset", "digits", "--learning-rate", "0"], "learning_rate = 0.0: .* greater than 0"),
+        (["records", "train", "--dataset", "digits", "--learning-rate", "nan"], "learning_rate = nan"),
+        (["records", "train", "--dataset", "digits", "--from-record"], "there is no record of mnist on scikit-"),
         (["records", "train", "--dataset", "digits", "--recipe", "cifar10-conv"], r"shape = \(1, 8, 8\); the recipe"),
         (["records", "snapshot", "--dataset", "digits"], "there is no checkpoint .*seed0.safetensors"),
     ],
@@ -382,6 +385,17 @@ def test_records_are_trained_listed_and_snapshot(here, capsys, small):
     assert f"scikit-learn digits, 1 epochs, {score['mean']:.1f} ± {score['se_examples']:.1f} nats" in listed[0]
     assert run("records", "snapshot", "--dataset", "digits", "--seed", "2", "--device", "cpu") == 0
     assert capsys.readouterr().out.splitlines() == printed[1:]
+
+
+def test_a_learning_rate_of_ones_own_and_a_record_that_grows(here, capsys, small):
+    digits = ["--dataset", "digits", "--device", "cpu"]
+    assert run("records", "train", *digits, "--epochs", "1", "--learning-rate", "0.05") == 0
+    (slow,) = (here / "runs/paper").glob("mnist~*@digits/seed0")  # a folder of its own
+    assert records.Record(slow).recipe.learning_rate == 0.05
+    assert run("records", "train", *digits, "--epochs", "1") == 0
+    (here / "runs/checkpoints/paper/mnist@digits/seed0.safetensors").unlink()
+    assert run("records", "train", *digits, "--epochs", "2", "--from-record") == 0
+    assert records.Record(here / "runs/paper/mnist@digits/seed0").restarts == [1]
 
 
 def test_a_damaged_record_is_named(here, capsys):

@@ -1,5 +1,7 @@
 """Notebook 04 as its users run it: a collapsed model is called collapsed, and the work goes on."""
 
+import json
+
 import numpy as np
 
 
@@ -10,6 +12,13 @@ def test_04_calls_the_collapsed_faces_alike_and_not_copied(papermill, clean_tree
     assert "TFD stand-in: AT&T faces" in said
     assert "the model: too alike" in said  # though it is nearer to its training data than the test faces are
     assert "the model's lines are varied and even: False" in said
+
+
+def test_04_trains_with_a_learning_rate_of_ones_own(papermill, tmp_path):
+    done = papermill("04_samples.ipynb", {"dataset": "digits", "learning_rate": 0.02})
+    assert done.returncode == 0, done.stderr[-3000:]
+    (record,) = (tmp_path / "runs/quick").glob("mnist~*@digits/seed0/record.json")
+    assert json.loads(record.read_text())["recipe"]["learning_rate"] == 0.02
 
 
 def test_04_on_pictures_that_repeat_each_other_decides_nothing(papermill, tmp_path):
