@@ -24,6 +24,14 @@ def git() -> dict[str, Any]:
     return {"commit": None, "dirty": None}
 
 
+def is_before(commit: str, other: str) -> bool:
+    """Whether one commit is an ancestor of another; False for the same one and for commits that are not known here."""
+    with suppress(OSError, subprocess.CalledProcessError):
+        _git("merge-base", "--is-ancestor", commit, other)
+        return commit != other
+    return False
+
+
 def _git(*arguments: str) -> str:
     command = ["git", "-C", str(REPOSITORY), *arguments]
     return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import matplotlib.pyplot as plt
+import pandas as pd
 import torch
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
@@ -18,7 +19,7 @@ from ganrepro.extensions import subsets
 from ganrepro.extensions.coordination import alternating
 from ganrepro.parzen import controls
 from ganrepro.progress import say
-from ganrepro.records import Record, StoredTable, write_npz, write_table
+from ganrepro.records import Record, StoredTable, provenance, write_npz, write_table
 
 from . import coordination, documents, figures, tables
 
@@ -89,13 +90,23 @@ def commit_tables() -> list[Path]:
     made = [stored for study in (ablations.STUDY, alternating.STUDY) for stored in (study.scores, study.curves)]
     for kind in ("claims", "coordination"):
         made += [StoredTable(kind, path.stem) for path in sorted((paths.runs() / kind).glob("*_paper*.csv"))]
-    made = [stored for stored in made if stored.file.is_file()]
+    made = [stored for stored in made if stored.file.is_file() and not _superseded(stored)]
     pairs = [(stored.file, stored.committed_file) for stored in made]
     pairs += [(own, end.with_suffix(MODELS)) for file, end in pairs if (own := file.with_suffix(MODELS)).is_file()]
     for file, committed in pairs:
         with paths.atomic_file(committed) as unfinished:
             shutil.copyfile(file, unfinished)
     return [committed for _, committed in pairs]
+
+
+def _superseded(stored: StoredTable) -> bool:
+    """Whether the committed table names a later commit than this one; a line says so. Not all tables name one."""
+    files = [file for file in (stored.file, stored.committed_file) if file.is_file()]
+    commits = [str(table.commit[0]) for file in files if "commit" in (table := pd.read_csv(file)) and len(table)]
+    if older := len(commits) == 2 and provenance.is_before(*commits):
+        made, there = (commit[:7] for commit in commits)
+        say(f"skipped: {stored.file} was made at commit {made}, before the committed table ({there})")
+    return older
 
 
 def write_controls() -> Path:

@@ -1,6 +1,7 @@
 """What is committed of a record, and Figure 2 from committed records."""
 
 import json
+import subprocess
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -98,6 +99,31 @@ def test_models_are_committed_with_the_table_that_they_stand_beside(here):
     publish.commit_tables()
     committed = {p.name: p.read_text() for p in (here / "repo/results/claims").iterdir()}
     assert committed == {name: name for name in ("06_a_paper.csv", "06_a_paper.safetensors")}
+
+
+def test_a_table_of_an_earlier_commit_does_not_replace_a_later_one(here, monkeypatch, capsys):
+    def git(*arguments):
+        command = ["git", "-C", str(here / "repo"), "-c", "user.name=a", "-c", "user.email=a@b", *arguments]
+        return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
+
+    (here / "repo").mkdir()
+    monkeypatch.setattr("ganrepro.records.provenance.REPOSITORY", here / "repo")
+    git("init")
+    commits = []
+    for said in ("first", "second"):
+        git("commit", "--allow-empty", "-m", said)
+        commits.append(git("rev-parse", "HEAD"))
+    committed, made = (here / place / "claims/05_a_paper.csv" for place in ("repo/results", "runs"))
+    for file, measured, commit in ((committed, 1, commits[1]), (made, 2, commits[0])):
+        file.parent.mkdir(parents=True)
+        file.write_text(f"measured,commit\n{measured},{commit}\n")
+    publish.commit_tables()
+    assert committed.read_text().startswith("measured,commit\n1,")
+    assert f"skipped: {made} was made at commit {commits[0][:7]}, before" in capsys.readouterr().out
+    for again in (commits[1], "unknown"):  # of the same commit, or of one that is not known here
+        made.write_text(f"measured,commit\n3,{again}\n")
+        publish.commit_tables()
+        assert committed.read_text() == made.read_text()
 
 
 @pytest.mark.parametrize("share", [0.0, 0.5, 0.99])
