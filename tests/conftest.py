@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from ganrepro import datasets, training
+from ganrepro import datasets, paths, training
 from ganrepro.recipes import Layer, for_dataset
 from ganrepro.training.replicas import Replicas
 
@@ -48,3 +48,13 @@ def replicas_match_single_runs():
                 torch.testing.assert_close(other.weights()[k], p, rtol=1e-4, atol=1e-6)
 
     return check
+
+
+@pytest.fixture
+def runs(tmp_path, monkeypatch):
+    """An empty runs folder of this test's own, few samples to score, and no repository with committed records."""
+    monkeypatch.setattr(paths, "REPOSITORY", None)
+    monkeypatch.setattr("ganrepro.records.write.STORED_SAMPLES", 400)
+    monkeypatch.setattr("ganrepro.training.run.VALIDATION_SAMPLES", 400)
+    monkeypatch.setenv("GANREPRO_RUNS", str(tmp_path / "runs"))
+    return tmp_path / "runs"

@@ -42,16 +42,6 @@ def small(**changes):
 
 
 @pytest.fixture
-def runs(tmp_path, monkeypatch):
-    """An empty runs folder of this test's own, few samples to score, and no repository with committed records."""
-    monkeypatch.setattr(paths, "REPOSITORY", None)
-    monkeypatch.setattr("ganrepro.records.write.STORED_SAMPLES", 400)
-    monkeypatch.setattr("ganrepro.training.run.VALIDATION_SAMPLES", 400)
-    monkeypatch.setenv("GANREPRO_RUNS", str(tmp_path / "runs"))
-    return tmp_path / "runs"
-
-
-@pytest.fixture
 def trainings(monkeypatch):
     """A list that grows by one entry with each training."""
     done, train = [], training.train
