@@ -6,10 +6,10 @@ from typing import Any
 
 import torch
 from numpy.typing import NDArray
-from safetensors.torch import save_file
 
 from ganrepro import datasets, networks, parzen, paths, training
 from ganrepro.code_checksum import code_sha256
+from ganrepro.training import checkpoints
 
 from . import provenance
 from .record import Record, compact, decode, encode, write_npz
@@ -62,5 +62,5 @@ def write_record(run: training.Run, data: datasets.Dataset, profile: str, path: 
         run.curves.to_csv(unfinished / "curves.csv", index=False, float_format="%.6g")
         write_npz(unfinished / "samples.npz", {"z": z[:64].numpy()} | stored | conditions)
         write_npz(unfinished / "ll.npz", {"ll": last.ll, "sigma": last.sigma, "fold": last.fold} | ll)
-        save_file(weights, unfinished / "weights.safetensors")
+        checkpoints.save_tensors(weights, unfinished / "weights.safetensors")
     return Record(path)

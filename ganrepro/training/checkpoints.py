@@ -20,7 +20,17 @@ if TYPE_CHECKING:
 def write(path: Path, tensors: dict[str, torch.Tensor], metadata: dict[str, Any]) -> None:
     """One safetensors file under its final name, complete or not at all; metadata as JSON."""
     with paths.atomic_file(path) as unfinished:
-        save_file({k: t.contiguous() for k, t in tensors.items()}, unfinished, {"ganrepro": json.dumps(metadata)})
+        contiguous = {k: t.contiguous() for k, t in tensors.items()}
+        save_tensors(contiguous, unfinished, {"ganrepro": json.dumps(metadata)})
+
+
+def save_tensors(tensors: dict[str, torch.Tensor], path: Path, metadata: dict[str, str] | None = None) -> None:
+    """safetensors' `save_file`. Raises OSError, naming the folder, where it cannot be written, as on a full disk."""
+    try:
+        save_file(tensors, path, metadata)
+    except SafetensorError as error:
+        raise OSError(f"weights cannot be written to {path.parent} ({error}); free some space, then run it again, or "
+                      "set GANREPRO_RUNS to another folder") from error  # fmt: skip
 
 
 def read_metadata(path: Path) -> dict[str, Any]:

@@ -236,6 +236,12 @@ def test_rounded_products_are_an_option_of_the_recipe_and_leave_no_trace(digits,
         recipe.replace(products="int8")
 
 
+def test_weights_that_cannot_be_written_are_an_error_of_the_disk(tmp_path):
+    """safetensors raises a class of its own, which no caller expects from a full disk or a missing folder."""
+    with pytest.raises(OSError, match=f"weights cannot be written to {tmp_path / 'gone'} .*; free some space"):
+        checkpoints.save_tensors({"w": torch.zeros(3)}, tmp_path / "gone" / "w.safetensors")
+
+
 def test_divergence_is_an_error_not_a_result(digits, small_recipe):
     with pytest.raises(FloatingPointError, match="diverged in epoch"):
         training.train(small_recipe(learning_rate=1e30), digits, epochs=3, device="cpu", show_progress=False)
