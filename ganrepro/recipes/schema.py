@@ -141,6 +141,7 @@ class Recipe:
     keep_input: Keep = 0.8  # C: probability of keeping a pixel at D's input, in training
     keep_hidden: Keep = 0.5  # C: and of keeping any other input of a layer of D
     batch_size: Count = 100
+    epoch_batches: Count | None = None  # ours: as many passes make an epoch as come nearest to so many; None: one
     learning_rate: Positive = 0.1  # C: mnist.yaml
     learning_rate_decay: Positive = 1.000004  # C: divides the rate after every batch
     learning_rate_floor: Positive = 1e-6
@@ -151,6 +152,7 @@ class Recipe:
     k: Count = 1  # P: Algorithm 1's steps of D for one of G
     objective: Literal["non-saturating", "minimax", "blend"] = "non-saturating"  # P: section 3, last paragraph
     d_loss_scale: Positive = 0.5  # C: D's cost is the mean of its real and its fake half
+    stopping: Literal["best"] | None = None  # ours: a record keeps the best epoch by validation score; None: the last
     input_scale: Positive | None = None  # ours: D sees x times this; see for_dataset
     contrast: Positive | None = None  # C: cifar10 only: the L2 norm of each picture less its mean
     products: Literal["tf32", "bfloat16"] | None = None  # ours: matrix products from rounded numbers, faster ones

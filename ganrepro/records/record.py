@@ -46,6 +46,24 @@ class Record:
         return read_npz(self.path / "samples.npz", {"samples", "z", "progress"})
 
     @property
+    def kept(self) -> str:
+        """Which epoch the samples, `ll` and weights are of: the "last", or the "best" by validation score."""
+        return self.meta.get("kept", "last")
+
+    @property
+    def kept_epoch(self) -> int:
+        """That epoch's number."""
+        return self.meta["scores"][self.kept]["epoch"]
+
+    @property
+    def length(self) -> str:
+        """How long it was trained, in words: "72 epochs", or "epoch 60 of 72, the best on validation"."""
+        epochs = self.meta["epochs"]
+        if self.kept == "best":
+            return f"epoch {self.kept_epoch} of {epochs}, the best on validation"
+        return f"{epochs} epoch" + "s" * (epochs > 1)
+
+    @property
     def samples(self) -> NDArray[np.float32]:
         """(n, d) float32 in data space, as they are stored: uint8 / 255, or lo + (hi - lo) uint8 / 255."""
         return decode(self.arrays, "samples")
@@ -57,14 +75,13 @@ class Record:
 
     @property
     def best_samples(self) -> NDArray[np.float32]:
-        """(n, d) of the best epoch by validation score: `samples` itself where that was the last.
+        """(n, d) of the best epoch by validation score: `samples` itself where that is the kept one.
 
         Raises FileNotFoundError for a committed record that keeps that epoch's scores alone.
         """
         if "best_samples" in self.arrays:
             return decode(self.arrays, "best_samples")
-        scores = self.meta["scores"]
-        if scores.get("best", scores["last"])["epoch"] != scores["last"]["epoch"]:
+        if self.meta["scores"].get("best", {"epoch": self.kept_epoch})["epoch"] != self.kept_epoch:
             raise FileNotFoundError(f"{self.path} keeps the scores of its best epoch, not its samples; train this one")
         return self.samples
 
@@ -110,11 +127,11 @@ class Record:
 
     def generator(self) -> networks.Generator:
         """G with the record's weights, in eval mode on the CPU."""
-        return networks.with_weights(networks.Generator, self.recipe.at(self.meta["epochs"]), self.weights())
+        return networks.with_weights(networks.Generator, self.recipe.at(self.kept_epoch), self.weights())
 
     def discriminator(self) -> networks.Discriminator:
         """D with the record's weights, in eval mode on the CPU."""
-        return networks.with_weights(networks.Discriminator, self.recipe.at(self.meta["epochs"]), self.weights())
+        return networks.with_weights(networks.Discriminator, self.recipe.at(self.kept_epoch), self.weights())
 
     def weights(self) -> dict[str, torch.Tensor]:
         """Parameters of both players as they are stored, named generator.* and discriminator.*"""

@@ -23,11 +23,14 @@ from .write import write_record
 
 PROFILES = ("auto", "quick", "paper")
 WANTED = (
-    ("mnist", OWN, range(10)), ("att", OWN, range(1)), ("fer2013", OWN, range(1)),
-    ("cifar10", "cifar10-fc", range(1)), ("cifar10", "cifar10-conv", range(1)),
+    ("mnist", OWN, range(10)), ("att", OWN, range(1)), ("cifar10", OWN, range(1)),
+    ("cifar10", "cifar10-conv-small", range(1)), ("fer2013", OWN, range(1)), ("fashion-mnist", OWN, range(1)),
+    ("mnist", "mnist-small", range(4)), ("mnist", "conditional-small", range(3)),
+    ("mnist", "attributes-small", range(3)), ("mnist", "subsets-small", range(3)),
     ("mnist", "conditional", range(3)), ("mnist", "subsets", range(1)),
+    ("att", "tfd", range(1)), ("cifar10", "cifar10-fc", range(1)), ("cifar10", "cifar10-conv", range(1)),
 )  # fmt: skip  # what `make records` trains, most wanted first: data set, recipe, seeds
-VALIDATE_EVERY = {"quick": 0, "paper": 5}  # epochs between validation scores
+VALIDATE_EVERY = 5  # epochs between validation scores of a paper training; 1 where the best epoch is kept
 Seeds = Sequence[int]
 
 
@@ -180,10 +183,12 @@ def _restart(recipe: Recipe, data: Dataset, found: dict[int, Record | None], dev
             raise FileNotFoundError(f"there is no record of {recipe.name} on {data.label}, seed {seed}, to go on from; "
                                     "train without from_record to begin one")  # fmt: skip
         run = begun[file] = training.start(recipe, data, seed, torch_device(device))
-        rows: Any = record.curves.to_dict("records")
+        until = record.kept_epoch
+        rows: Any = record.curves.query("epoch <= @until").to_dict("records")
+        progress = torch.from_numpy(record.progress)[: sum(e <= until for e in record.meta["progress_epochs"])]
         commit = record.meta["git"]["commit"] or "unknown"
-        source = f"the record of {record.meta['epochs']} epochs, made at commit {commit}"
-        run.restart(record.weights(), rows, list(torch.from_numpy(record.progress)), len(data.training), source)
+        source = f"the record of {until} epochs, made at commit {commit}"
+        run.restart(record.weights(), rows, list(progress), len(data.training), source)
         run.restarts = record.meta.get("restarts", []) + run.restarts
         run.codes = list(record.meta.get("trained_by", []))
     for file, run in begun.items():  # once it is sure that none is refused
@@ -223,7 +228,8 @@ def _train_records(recipe: Recipe, data: Dataset, profile: str, seeds: Seeds, de
     if profile == "paper":
         seconds = training.estimate_seconds(recipe, data, device)
         say(f"training {recipe.name} on {data.label}, {recipe.epochs} epochs: about {_duration(seconds)} here")
-    runs = training.train(recipe, data, seeds=seeds, device=device, validate_every=VALIDATE_EVERY[profile],
+    every = 0 if profile == "quick" else 1 if recipe.stopping == "best" else VALIDATE_EVERY
+    runs = training.train(recipe, data, seeds=seeds, device=device, validate_every=every,
                           checkpoint_dir=checkpoint_folder(recipe, data) if profile == "paper" else None)  # fmt: skip
     rate = sum(run.curves.step.max() for run in runs) / max(1e-9, sum(run.curves.seconds.sum() for run in runs))
     say(f"trained {recipe.name} on {data.label}: {rate:.3g} steps/s")

@@ -15,32 +15,39 @@ from . import provenance
 from .record import Record, compact, decode, encode, write_npz
 
 STORED_SAMPLES = 10_000
+STOPPING_RULES = {
+    "last": "last epoch; beside it the best epoch by validation Parzen score, where validation was on",
+    "best": "best epoch by validation Parzen score; beside it the last epoch",
+}
 
 
 def write_record(run: training.Run, data: datasets.Dataset, profile: str, path: Path) -> Record:
     """Score a run and write its record. Returns it.
 
-    The stored samples and `ll` are the last epoch's, of G with its weights as they are stored. If an earlier epoch was
-    better on validation data, best_samples and best_ll hold that one's. Scores are those of the stored uint8 samples,
-    so that anyone can recompute them: of both epochs, and of the last with sigma from the fine grid. None is chosen on
-    test data.
+    The weights, the stored samples and `ll` are those of the epoch that the recipe's stopping rule keeps: the last, or
+    the best on validation data. If the other is another epoch, last_samples and last_ll, or best_samples and best_ll,
+    are that one's. Scores are those of the stored uint8 samples, so that anyone can recompute them: of both epochs, and
+    of the kept one with sigma from the fine grid. None is chosen on test data.
     """
-    device, better, data = run.rng.device, 0 < run.best_epoch < run.epoch, datasets.prepare(data, run.recipe)
-    condition = run.draw_conditions(STORED_SAMPLES, run.seed)
-    weights = compact(run.weights())
-    x, z = networks.sample(run.generator_of(weights, run.epoch), run.recipe, STORED_SAMPLES, run.seed, condition)
+    device, data = run.rng.device, datasets.prepare(data, run.recipe)
+    epochs = {"last": run.epoch} | ({"best": run.best_epoch} if run.best_epoch else {})
+    kept = run.recipe.stopping if run.recipe.stopping in epochs else "last"
+    others = {rule: epoch for rule, epoch in epochs.items() if epoch != epochs[kept]}
+    nets = {"last": run.weights(), "best": run.best}
+    weights, condition = compact(nets[kept]), run.draw_conditions(STORED_SAMPLES, run.seed)
+    x, z = networks.sample(run.generator_of(weights, epochs[kept]), run.recipe, STORED_SAMPLES, run.seed, condition)
     arrays = {"samples": x, "progress": torch.stack(run.progress)}
-    if better:
-        arrays["best_samples"] = networks.generate(run.best_generator(), z, condition)
+    for rule, epoch in others.items():
+        arrays[f"{rule}_samples"] = networks.generate(run.generator_of(nets[rule], epoch), z, condition)
     stored = encode(arrays, data.bounded)
     conditions = {"condition": condition.numpy()} if condition is not None and run.recipe.task.columns else {}
-    last = parzen.score(decode(stored, "samples"), data, device)
-    best = parzen.score(decode(stored, "best_samples"), data, device) if better else last
+    of_kept = parzen.score(decode(stored, "samples"), data, device)
+    scores = {rule: parzen.score(decode(stored, f"{rule}_samples"), data, device) for rule in others}
     fine = parzen.score(decode(stored, "samples"), data, device, parzen.FINE_GRID)
-    scored = {"last": {"epoch": run.epoch} | last.summary(), "fine": {"epoch": run.epoch} | fine.summary()}
-    if run.best_epoch:
-        scored["best"] = {"epoch": run.best_epoch} | best.summary()
-    ll: dict[str, NDArray[Any]] = {"best_ll": best.ll, "best_sigma": best.sigma} if better else {}
+    scored = {rule: {"epoch": epoch} | scores.get(rule, of_kept).summary() for rule, epoch in epochs.items()}
+    scored["fine"] = {"epoch": epochs[kept]} | fine.summary()
+    ll: dict[str, NDArray[Any]] = {f"{rule}_ll": score.ll for rule, score in scores.items()}
+    ll |= {f"{rule}_sigma": score.sigma for rule, score in scores.items()}
     meta = {
         "dataset": {
             "name": data.name, "label": data.label, "stand_in_for": data.stand_in_for, "fold": data.fold_index,
@@ -49,8 +56,7 @@ def write_record(run: training.Run, data: datasets.Dataset, profile: str, path: 
         "profile": profile, "recipe": run.recipe.to_dict(), "seed": run.seed, "epochs": run.epoch,
         "steps": training.steps_in_all(run.recipe, len(data.training), run.epoch),
         "progress_epochs": [e for e in sorted(training.PROGRESS_EPOCHS) if e <= run.epoch],
-        "stopping_rule": "last epoch; beside it the best epoch by validation Parzen score, where validation was on",
-        "scores": scored,
+        "stopping_rule": STOPPING_RULES[kept], "kept": kept, "scores": scored,
         "training_seconds": round(float(run.curves.seconds.sum()), 3),
         "git": provenance.git(), "code": code_sha256(), "trained_by": run.codes,
         "versions": provenance.versions(), "hardware": provenance.hardware(device),
@@ -61,6 +67,6 @@ def write_record(run: training.Run, data: datasets.Dataset, profile: str, path: 
         (unfinished / "record.json").write_text(json.dumps(meta, indent=1) + "\n")
         run.curves.to_csv(unfinished / "curves.csv", index=False, float_format="%.6g")
         write_npz(unfinished / "samples.npz", {"z": z[:64].numpy()} | stored | conditions)
-        write_npz(unfinished / "ll.npz", {"ll": last.ll, "sigma": last.sigma, "fold": last.fold} | ll)
+        write_npz(unfinished / "ll.npz", {"ll": of_kept.ll, "sigma": of_kept.sigma, "fold": of_kept.fold} | ll)
         checkpoints.save_tensors(weights, unfinished / "weights.safetensors")
     return Record(path)

@@ -13,7 +13,7 @@ import torch
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from ganrepro import datasets, networks, parzen, paths, records
+from ganrepro import datasets, networks, parzen, paths, recipes, records
 from ganrepro.diagnostics import ablations, neighbours
 from ganrepro.extensions import subsets
 from ganrepro.extensions.coordination import alternating
@@ -25,14 +25,14 @@ from . import coordination, documents, figures, tables
 
 FULL_SEEDS, FEWER_SAMPLES = 4, 1000  # all samples of small images for the first seeds, fewer of all others
 MODELS = ".safetensors"
-SMALL = 28 * 28  # 10,000 samples of faces take 15 MB a fold
+SMALL_DIM = 28 * 28  # 10,000 samples of faces take 15 MB a fold
 FEWER_PROGRESS = 10  # of the 100 points that are followed through a training
 NEVER = ("fer2013",)  # its pictures, and figures that hold them, are not ours to pass on; samples are the model's own
 FIGURE2 = {  # the record that each part is drawn from; a part without one, or without its data, is left out
     "figure2a": ("Figure 2a: MNIST", "paper/mnist/seed0"),
-    "figure2b": ("Figure 2b: TFD stand-in, AT&T faces", "paper/tfd@att/seed0/fold0"),
-    "figure2c": ("Figure 2c: CIFAR-10, fully connected", "paper/cifar10-fc/seed0"),
-    "figure2d": ("Figure 2d: CIFAR-10, convolutional", "paper/cifar10-conv/seed0"),
+    "figure2b": ("Figure 2b: TFD stand-in, AT&T faces, small nets", "paper/tfd-small@att/seed0/fold0"),
+    "figure2c": ("Figure 2c: CIFAR-10, fully connected, small nets", "paper/cifar10-fc-small/seed0"),
+    "figure2d": ("Figure 2d: CIFAR-10, convolutional, small nets", "paper/cifar10-conv-small/seed0"),
 }
 
 
@@ -70,11 +70,12 @@ def commit_record(record: Record) -> Path | None:
 
 
 def _committed_arrays(record: Record) -> dict[str, NDArray[Any]]:
-    """The last epoch's arrays: of the best epoch, the log-likelihoods are committed, not the samples. Later seeds and
-    large images have 1,000 samples, all folds together. All 100 points that were followed are kept of seed 0 of small
-    images, or where they are a grid of conditions; else ten."""
-    arrays = {k: v for k, v in record.arrays.items() if k != "best_samples"}
-    whole = record.meta["seed"] < FULL_SEEDS and record.recipe.dim <= SMALL
+    """The kept epoch's arrays: of the other one, the log-likelihoods are committed, not the samples. Later seeds, small
+    recipes and large images have 1,000 samples, all folds together. All 100 points that were followed are kept of seed
+    0 of small images, or where they are a grid of conditions; else ten."""
+    arrays = {k: v for k, v in record.arrays.items() if k not in ("best_samples", "last_samples")}
+    whole = record.meta["seed"] < FULL_SEEDS and record.recipe.dim <= SMALL_DIM
+    whole = whole and record.recipe.name not in recipes.SMALL
     if not whole:
         own_fold = record.path.name.startswith("fold")  # one of several models, each with other people held out
         folds = len(datasets.load(record.meta["dataset"]["name"]).folds or [0]) if own_fold else 1
@@ -161,8 +162,7 @@ def write_figure2(part: str) -> Path | None:
     shown = torch.from_numpy(record.samples[:30])
     near = data.training[neighbours.nearest(shown[5::6], data.training).index]
     pair = datasets.pictures(data, shown), datasets.pictures(data, near)
-    length = f"{record.meta['epochs']} epoch" + "s" * (record.meta["epochs"] > 1)
-    return _save(figures.figure2(*pair, data.shape, 6, f"{title}, {length}"), f"{part}.png")
+    return _save(figures.figure2(*pair, data.shape, 6, f"{title}, {record.length}"), f"{part}.png")
 
 
 def walks(record: Record, rows: int = 4, steps: int = 12) -> torch.Tensor:

@@ -24,7 +24,7 @@ from . import checkpoints, tasks
 from .algorithm1 import STEPS
 from .replicas import Replicas
 from .run import CURVES, PROGRESS_EPOCHS, Run, progress_samples, rows, start, validate
-from .schedule import minibatches, rates_at, steps_in_all, steps_in_epoch
+from .schedule import minibatches, minibatches_in_epoch, rates_at, steps_in_all, steps_in_epoch
 
 
 def train(
@@ -110,7 +110,7 @@ def run_epoch(group: Sequence[Run], x: Tensor, bar: tqdm | None = None, stacked:
     for run, own in zip(group, of_each, strict=True):
         if not all(math.isfinite(v) for v in own):
             raise FloatingPointError(_diverged(run, epoch, own))
-        run.epoch, run.batch = epoch, run.batch + math.ceil(len(x) / recipe.batch_size)
+        run.epoch, run.batch = epoch, run.batch + minibatches_in_epoch(recipe, len(x))
         rates = rates_at(recipe, epoch, run.batch - 1)
         done = int(run.rows[-1]["step"]) if run.rows else 0
         row = [epoch, done + steps_in_epoch(recipe.at(epoch), len(x)), *own, math.nan, *map(float, rates), seconds]
@@ -154,9 +154,9 @@ def check_arguments(recipe: Recipe, data: Dataset, seeds: Sequence[int], epochs:
 def estimate_seconds(recipe: Recipe, data: Dataset, device: str = "auto", epochs: int | None = None) -> float:
     """Roughly how long `train` would take here: a few steps of a throw-away run, extrapolated."""
     where, data = torch_device(device), datasets.prepare(data, recipe)
-    scratch, first = start(recipe, data, 0, where), recipe.at(1)
+    scratch, first = start(recipe.replace(epoch_batches=None), data, 0, where), recipe.at(1)
     x = rows(data)[: 12 * recipe.batch_size * first.k].to(where)
     run_epoch([scratch], x[: 2 * recipe.batch_size * first.k])  # warm up
     run_epoch([scratch], x)
-    per_step = scratch.rows[-1]["seconds"] / steps_in_epoch(recipe.at(scratch.epoch), len(x))
+    per_step = scratch.rows[-1]["seconds"] / steps_in_epoch(scratch.recipe.at(scratch.epoch), len(x))
     return per_step * steps_in_all(recipe, len(data.training), recipe.epochs if epochs is None else epochs)

@@ -11,7 +11,7 @@ from ganrepro.recipes import Recipe
 from . import tasks
 from .algorithm1 import STEPS
 from .players import Player
-from .schedule import Rates, rates_at
+from .schedule import Rates, examples_in_epoch, order, rates_at
 
 WARM_UP = 3  # steps before a capture, in which libraries allocate what they need once; undone after
 
@@ -27,7 +27,7 @@ class Replicas:
         self.task, self.step = tasks.of(self.now), STEPS[self.now.update]
         self.g, self.d = (Player.stack(players) for players in zip(*pairs, strict=True))
         group = recipe.batch_size * self.now.k
-        self.full, self.rest = divmod(len(x), group)
+        self.full, self.rest = divmod(examples_in_epoch(recipe, len(x)), group)
         self.rows = torch.zeros(len(self.rngs), self.full, group, dtype=torch.int64, device=x.device)
         self.lr = torch.zeros(self.full, dtype=torch.float64, device=x.device)
         self.momentum = torch.zeros((), dtype=torch.float64, device=x.device)
@@ -37,9 +37,9 @@ class Replicas:
 
     def epoch(self, number: int, batch: int, bar: tqdm) -> Tensor:
         """Epoch `number` (from 1), whose first minibatch is number `batch`. Returns the means of its steps, (4, R)."""
-        orders = [torch.randperm(len(self.x), generator=rng, device=rng.device) for rng in self.rngs]
+        orders = [order(self.recipe, len(self.x), rng) for rng in self.rngs]
         split = self.full * self.rows.shape[-1]
-        self.rows.copy_(torch.stack([order[:split].view(self.rows.shape[1:]) for order in orders]))
+        self.rows.copy_(torch.stack([own[:split].view(self.rows.shape[1:]) for own in orders]))
         rates = [rates_at(self.recipe, number, batch + i * self.now.k) for i in range(self.full)]
         self.lr.copy_(torch.tensor([float(r.lr) for r in rates], dtype=torch.float64))
         self.momentum.copy_(rates_at(self.recipe, number, batch).momentum)
@@ -51,7 +51,7 @@ class Replicas:
             self.graph.replay() if self.graph else self.advance()
             bar.update(len(self.rngs))
         if self.rest:  # what is left fills no group, so its step has other shapes
-            rows = torch.stack([order[split:] for order in orders])
+            rows = torch.stack([own[split:] for own in orders])
             self.move(rows, rates_at(self.recipe, number, batch + self.full * self.now.k))
             bar.update(len(self.rngs))
         return self.total / (self.full + bool(self.rest))

@@ -16,6 +16,7 @@ from ganrepro.networks import Discriminator, Generator
 
 from . import tasks
 from .players import Player
+from .schedule import minibatches_in_epoch
 
 CURVES = ("epoch", "step", "d_loss", "g_loss", "d_real", "d_fake", "valid_ll", "lr", "momentum", "seconds")
 VALIDATION_SAMPLES = 10_000  # as many as the final score takes
@@ -111,7 +112,7 @@ class Run:
                     p.copy_(weights[f"{who}.{k}"])
         self.rng.set_state(random_state(self.seed, SEED_RESTART + epoch, self.rng.device).get_state())
         self.epoch, self.rows, self.progress = epoch, list(rows), list(progress)
-        self.batch = (epoch - before) * math.ceil(examples / self.recipe.batch_size)
+        self.batch = (epoch - before) * minibatches_in_epoch(self.recipe, examples)
         self.best_epoch, self.best = epoch, self.weights()
         kind = str(next(iter(weights.values())).dtype).removeprefix("torch.")
         how = "momenta 0, a new random stream, and until a better epoch came these weights as the best ones"

@@ -28,20 +28,36 @@ def rates_at(recipe: Recipe, epoch: int, batch: int) -> Rates:
     return Rates(*torch.tensor([lr, start + (end - start) * grown], dtype=torch.float64).unbind())
 
 
+def order(recipe: Recipe, n: int, rng: torch.Generator) -> Tensor:
+    """The examples of an epoch, of n, by number: a fresh random order in each of its passes."""
+    passes = examples_in_epoch(recipe, n) // n
+    return torch.cat([torch.randperm(n, generator=rng, device=rng.device) for _ in range(passes)])
+
+
 def minibatches(recipe: Recipe, x: Tensor, rng: torch.Generator) -> Iterator[list[Tensor]]:
     """Groups of up to k minibatches, in a fresh random order: what each step takes."""
-    order = torch.randperm(len(x), generator=rng, device=rng.device).split(recipe.batch_size)
-    for first in range(0, len(order), recipe.k):
-        yield [x.index_select(0, rows) for rows in order[first : first + recipe.k]]
+    batches = order(recipe, len(x), rng).split(recipe.batch_size)
+    for first in range(0, len(batches), recipe.k):
+        yield [x.index_select(0, rows) for rows in batches[first : first + recipe.k]]
+
+
+def examples_in_epoch(recipe: Recipe, n: int) -> int:
+    """How many examples an epoch takes, of n: each once, or in the passes that come nearest to epoch_batches."""
+    return n if recipe.epoch_batches is None else n * max(1, round(recipe.epoch_batches * recipe.batch_size / n))
+
+
+def minibatches_in_epoch(recipe: Recipe, n: int) -> int:
+    """Minibatches in an epoch over n examples."""
+    return math.ceil(examples_in_epoch(recipe, n) / recipe.batch_size)
 
 
 def steps_in_epoch(recipe: Recipe, n: int) -> int:
-    """Steps in a pass over n examples."""
-    return math.ceil(math.ceil(n / recipe.batch_size) / recipe.k)
+    """Steps in an epoch over n examples."""
+    return math.ceil(minibatches_in_epoch(recipe, n) / recipe.k)
 
 
 def steps_in_all(recipe: Recipe, n: int, epochs: int) -> int:
-    """Steps in the first so many passes over n examples."""
+    """Steps in the first so many epochs over n examples."""
     if recipe.coordination.k_schedule is None:
         return epochs * steps_in_epoch(recipe, n)
     return sum(steps_in_epoch(recipe.at(epoch), n) for epoch in range(1, epochs + 1))

@@ -7,7 +7,7 @@ import math
 import pytest
 import torch
 
-from ganrepro import datasets, networks, recipes
+from ganrepro import datasets, networks, recipes, training
 from ganrepro.recipes import (
     RECIPES,
     Classes,
@@ -115,8 +115,8 @@ def test_every_data_set_has_a_recipe_of_its_size(name):
     shape = {"cifar10": (3, 32, 32), "ring": (1, 1, 2), "grid": (1, 1, 2), "gaussian1d": (1, 1, 1)}.get(name, (1, 6, 7))
     recipe = for_dataset(name, shape)
     assert recipe.shape == shape and recipe.generator[-1].units == recipe.dim == math.prod(shape)
-    family = {"tfd": "tfd", "fer2013": "tfd", "att": "tfd", "ring": "toy", "grid": "toy", "gaussian1d": "toy",
-              "cifar10": "cifar10-fc"}  # fmt: skip
+    family = {"tfd": "tfd", "fer2013": "tfd-small", "att": "tfd-small", "cifar10": "cifar10-fc-small"}
+    family |= dict.fromkeys(("ring", "grid", "gaussian1d"), "toy")
     assert recipe.name == family.get(name, "mnist")
     own = dataclasses.replace(recipe.generator[-1], units=RECIPES[recipe.name].generator[-1].units)
     standard = RECIPES[recipe.name]
@@ -131,10 +131,11 @@ def test_a_users_own_pictures_take_the_mnist_recipe_at_their_size():
 
 def test_another_recipe_than_the_data_sets_own_is_taken_by_its_name():
     assert for_dataset("cifar10", (3, 32, 32), "cifar10-conv") == RECIPES["cifar10-conv"]
-    assert for_dataset("cifar10", (3, 32, 32), "own") == RECIPES["cifar10-fc"]
+    assert for_dataset("cifar10", (3, 32, 32), "own") == RECIPES["cifar10-fc-small"]
     assert for_dataset("digits", (1, 8, 8), "tfd").generator[-1].units == 64
     assert recipes.made_for("cifar10-conv") == recipes.made_for("cifar10-fc") == "cifar10"
-    assert recipes.made_for("tfd") == "tfd"
+    assert recipes.made_for("tfd") == recipes.made_for("tfd-small") == "tfd"
+    assert recipes.made_for("cifar10-conv-small") == "cifar10" and recipes.made_for("subsets-small") == "mnist"
     with pytest.raises(ValueError, match="recipe = 'conv'; choose one of own, mnist, tfd, cifar10-fc, cifar10-conv"):
         for_dataset("cifar10", (3, 32, 32), "conv")
     with pytest.raises(ValueError, match=r"shape = \(1, 28, 28\); the recipe cifar10-conv is for .* \(3, 32, 32\)"):
@@ -263,15 +264,50 @@ def test_quick_is_the_same_recipe_but_narrower_and_about_as_many_steps(name, exa
     full = RECIPES[name]
     quick = recipes.quick(full, examples)
     batches = math.ceil(examples / full.batch_size)
-    steps = 250 if name == "cifar10-conv" else 500  # a step of a convolution takes longer
+    convolves = name.startswith("cifar10-conv")
+    steps = 250 if convolves else 500  # a step of a convolution takes longer
     assert quick.epochs == 1 or abs(quick.epochs * batches - steps) <= batches / 2
-    most = 800 if name == "cifar10-conv" else 256  # eight channels of 10 x 10
+    most = 800 if convolves else 256  # eight channels of 10 x 10
     assert all(x.units <= most for x in quick.generator[:-1]) and networks.count_parameters(
         networks.Discriminator(quick, rng())) < 1_100_000
     assert quick.generator[-1].units == full.generator[-1].units
-    kept = ("generator", "discriminator", "epochs", "second_stage")
+    kept = ("generator", "discriminator", "epochs", "epoch_batches", "second_stage")
     assert quick.replace(**{field: getattr(full, field) for field in kept}) == full
     assert [type(x) for x in quick.discriminator] == [type(x) for x in full.discriminator]
+
+
+@pytest.mark.parametrize("name", recipes.SMALL)
+def test_a_small_recipe_is_the_authors_but_narrower(name):
+    full, small = RECIPES[name.removesuffix("-small")], RECIPES[name]
+    factor = 16 if small.dim > 784 and "conv" not in name else 4
+    kept = ("name", "generator", "discriminator", "epochs", "epoch_batches", "second_stage", "stopping")
+    assert small.replace(**{field: getattr(full, field) for field in kept}) == full and small.stopping == "best"
+    for wide, narrow in ((full.generator, small.generator), (full.discriminator, small.discriminator)):
+        assert [type(x) for x in wide] == [type(x) for x in narrow]
+        fan_in = 1.0
+        for i, (before, after) in enumerate(zip(wide, narrow, strict=True)):
+            unchanged = {"irange": before.irange, "units": before.units} if isinstance(before, Layer) else {}
+            if unchanged:  # activations, pieces and biases stay
+                assert dataclasses.replace(after, **unchanged) == before
+            last = i == len(wide) - 1
+            if not (name == "cifar10-fc-small" and last and wide is full.generator):
+                assert after.irange == pytest.approx(before.irange * fan_in)  # activations keep their scale
+            narrower = 1 if last else factor
+            assert before.units / after.units == pytest.approx(narrower, rel=0.01)
+            fan_in = math.sqrt(before.units / after.units)
+
+
+def test_samples_of_the_small_cifar10_recipe_begin_at_the_datas_scale():
+    small, g = RECIPES["cifar10-fc-small"], networks.Generator(RECIPES["cifar10-fc-small"], rng())
+    assert 0.8 < networks.generate(g, networks.noise(small, 100, 0)).std() < 1.25  # contrast-normalised data: .99
+
+
+def test_the_small_face_recipe_makes_as_many_steps_as_the_authors_training():
+    small, steps = RECIPES["tfd-small"], training.steps_in_all
+    authors = steps(RECIPES["tfd"], 98_058, 72)
+    assert authors == 70_632 and steps(small, 98_058, 72) == authors
+    assert steps(small, 240, 72) == pytest.approx(authors, rel=0.01)  # of the AT&T faces, 409 passes an epoch
+    assert small.second_stage.after == 50 and [x.units for x in small.second_stage.front] == [500, 100]
 
 
 @pytest.mark.parametrize("examples", [100, 240, 27_866])
