@@ -644,7 +644,8 @@ def test_faces_have_a_paper_record_for_each_fold_and_one_row_together(runs, monk
     faces = datasets.load("att")
     monkeypatch.setattr("ganrepro.records.store.for_dataset", lambda name, shape, recipe="own": few_units(faces))
     made = list(records.train_paper(faces, [1], device="cpu"))
-    assert [r.path.relative_to(runs).as_posix() for r in made] == [f"paper/tfd-small@att/seed1/fold{k}" for k in range(5)]
+    expected = [f"paper/tfd-small@att/seed1/fold{k}" for k in range(5)]
+    assert [r.path.relative_to(runs).as_posix() for r in made] == expected
     assert [r.meta["dataset"]["fold"] for r in made] == list(range(5)) and len(trainings) == 5
     assert [len(r.ll) for r in made] == [80] * 5
     (row,) = tables.gan_rows(made).query("rule == 'last epoch'").to_dict("records")
