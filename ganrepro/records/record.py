@@ -85,6 +85,15 @@ class Record:
             raise FileNotFoundError(f"{self.path} keeps the scores of its best epoch, not its samples; train this one")
         return self.samples
 
+    def drawn(self, n: int) -> NDArray[np.float32]:
+        """(n, d) of the samples that its training drew: the stored ones, or where fewer are committed the same drawn
+        again from the stored weights and conditions, to float32 rounding. Raises FileNotFoundError without weights."""
+        if n <= len(self.samples):
+            return self.samples[:n]
+        c = self.condition
+        conditions = None if c is None else torch.from_numpy(c[:n])
+        return networks.sample(self.generator(), self.recipe, n, self.meta["seed"], conditions)[0].numpy()
+
     @property
     def condition(self) -> NDArray[np.float32] | None:
         """(n, c): the condition of each sample, where the task has one."""
@@ -122,7 +131,7 @@ class Record:
 
     @property
     def has_weights(self) -> bool:
-        """Whether its weights are here: of committed records MNIST seed 0 alone has them."""
+        """Whether G's weights are here: of committed records those of MNIST seed 0 and of some small nets are."""
         return (self.path / "weights.safetensors").is_file()
 
     def generator(self) -> networks.Generator:
@@ -130,18 +139,26 @@ class Record:
         return networks.with_weights(networks.Generator, self.recipe.at(self.kept_epoch), self.weights())
 
     def discriminator(self) -> networks.Discriminator:
-        """D with the record's weights, in eval mode on the CPU."""
-        return networks.with_weights(networks.Discriminator, self.recipe.at(self.kept_epoch), self.weights())
+        """D with the record's weights, in eval mode on the CPU. Raises FileNotFoundError where G's alone are stored."""
+        return networks.with_weights(networks.Discriminator, self.recipe.at(self.kept_epoch), self.both_players())
 
     def weights(self) -> dict[str, torch.Tensor]:
-        """Parameters of both players as they are stored, named generator.* and discriminator.*"""
+        """Parameters as they are stored, named generator.* and discriminator.*; committed small nets have G's alone."""
         file = self.path / "weights.safetensors"
         if not self.has_weights:
-            raise FileNotFoundError(f"{file} is not there: weights are committed for MNIST seed 0 only; train this one")
+            raise FileNotFoundError(f"{file} is not there: weights are committed for few records; train this one")
         try:
             return load_file(file)
         except SafetensorError as error:
             raise _damaged(file, error) from error
+
+
+    def both_players(self) -> dict[str, torch.Tensor]:
+        """As `weights`. Raises FileNotFoundError where G's alone are stored."""
+        weights = self.weights()
+        if not any(name.startswith("discriminator.") for name in weights):
+            raise FileNotFoundError(f"{self.path} has the weights of G alone; train this record to have those of D")
+        return weights
 
 
 def compact(weights: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:

@@ -188,7 +188,7 @@ def _restart(recipe: Recipe, data: Dataset, found: dict[int, Record | None], dev
         progress = torch.from_numpy(record.progress)[: sum(e <= until for e in record.meta["progress_epochs"])]
         commit = record.meta["git"]["commit"] or "unknown"
         source = f"the record of {until} epochs, made at commit {commit}"
-        run.restart(record.weights(), rows, list(progress), len(data.training), source)
+        run.restart(record.both_players(), rows, list(progress), len(data.training), source)
         run.restarts = record.meta.get("restarts", []) + run.restarts
         run.codes = list(record.meta.get("trained_by", []))
     for file, run in begun.items():  # once it is sure that none is refused

@@ -5,7 +5,7 @@ figure is the same file."""
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import matplotlib.pyplot as plt
@@ -16,6 +16,7 @@ from matplotlib.figure import Figure
 from numpy.typing import ArrayLike, NDArray
 
 from ganrepro import parzen, paths
+from ganrepro.diagnostics.growth import Growth
 
 DATA, MODEL, DISCRIMINATOR, ACCENT = "#000000", "#009E73", "#0072B2", "#D55E00"
 Shape = tuple[int, int, int]
@@ -175,6 +176,40 @@ def ablation_curves(curves: pd.DataFrame) -> Figure:
     plt.setp(panels[-1], xlabel="epoch")
     plt.setp(panels[:, 0], ylabel="validation (nats)")
     figure.suptitle(f"one thing changed (green), and {first} (grey); a line a seed", fontsize=10)
+    return figure
+
+
+def growth(curves: pd.DataFrame, found: Growth, until: int, title: str = "") -> Figure:
+    """Validation scores against epochs on a logarithmic axis, the line fitted to them, and where it leads until an
+    epoch, with twice the standard error of one score. curves: as Run.curves."""
+    scored, later = curves.dropna(subset="valid_ll"), np.geomspace(found.until, max(until, found.until + 1), 50)
+    figure, axes = plt.subplots(figsize=(6.5, 3.2))
+    axes.semilogx(scored.epoch, scored.valid_ll, ".", color=ACCENT, markersize=4, label="validation score")
+    fitted = np.geomspace(found.since, found.until, 50)
+    label = f"{found.slope:.1f} ± {found.slope_error:.1f} nats for e times the epochs"
+    axes.plot(fitted, found.at(fitted), color=DATA, linewidth=1.5, label=label)
+    axes.plot(later, found.at(later), color=DATA, linewidth=1.5, linestyle="--", label="if it goes on")
+    low, high = (found.at(later) + k * found.error_at(later) for k in (-2, 2))
+    axes.fill_between(later, low, high, color="0.85", linewidth=0)
+    axes.set(xlabel="epoch", ylabel="nats", title=title)
+    cut(axes, scored.valid_ll, float(found.at(found.since / 4)) - 10)
+    axes.set_xlim(left=found.since / 4)
+    axes.xaxis.set_major_formatter("{x:.0f}")
+    axes.legend(loc="upper left")
+    return figure
+
+
+def spectra(powers: Mapping[str, ArrayLike], title: str = "") -> Figure:
+    """Mean power (k,) at the frequencies 0 .. k - 1 of several sets of pictures, by name, without frequency 0: the
+    brightness of whole pictures, which contrast normalisation removes."""
+    figure, axes = plt.subplots(figsize=(6, 3))
+    styles = zip((DATA, "0.6", MODEL, ACCENT, DISCRIMINATOR), ("-", "--", "-", ":", "-."), strict=True)
+    for (name, power), (color, line) in zip(powers.items(), styles, strict=False):
+        power = np.asarray(power)
+        axes.loglog(np.arange(1, len(power)), power[1:], color=color, linestyle=line, label=name)
+    axes.set(xlabel="spatial frequency (cycles over the picture)", ylabel="mean power", title=title)
+    axes.xaxis.set_major_formatter("{x:.0f}")
+    axes.legend()
     return figure
 
 

@@ -13,21 +13,25 @@ import torch
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from ganrepro import datasets, networks, parzen, paths, recipes, records
+from ganrepro import datasets, networks, parzen, paths, records
 from ganrepro.diagnostics import ablations, neighbours
 from ganrepro.extensions import subsets
 from ganrepro.extensions.coordination import alternating
 from ganrepro.parzen import controls
 from ganrepro.progress import say
 from ganrepro.records import Record, StoredTable, provenance, write_npz, write_table
+from ganrepro.training import checkpoints
 
 from . import coordination, documents, figures, tables
 
-FULL_SEEDS, FEWER_SAMPLES = 4, 1000  # all samples of small images for the first seeds, fewer of all others
+FULL_SEEDS, FEWER_SAMPLES, FEWER_IN_COLOUR = 4, 1000, 300  # all samples of MNIST's first seeds, fewer of all others
 MODELS = ".safetensors"
-SMALL_DIM = 28 * 28  # 10,000 samples of faces take 15 MB a fold
 FEWER_PROGRESS = 10  # of the 100 points that are followed through a training
 NEVER = ("fer2013",)  # its pictures, and figures that hold them, are not ours to pass on; samples are the model's own
+WITH_GENERATOR = {  # small nets that notebooks draw from, below results/paper
+    "tfd-small@att/seed0/fold0", "cifar10-fc-small/seed0", "subsets-small/seed0",
+    *(f"{recipe}/seed{k}" for recipe in ("conditional-small", "attributes-small") for k in range(3)),
+}  # fmt: skip
 FIGURE2 = {  # the record that each part is drawn from; a part without one, or without its data, is left out
     "figure2a": ("Figure 2a: MNIST", "paper/mnist/seed0"),
     "figure2b": ("Figure 2b: TFD stand-in, AT&T faces, small nets", "paper/tfd-small@att/seed0/fold0"),
@@ -49,7 +53,8 @@ def publish() -> list[Path]:
 
 def commit_record(record: Record) -> Path | None:
     """Put the committed part of a record under results/, unless the one there has as many epochs. Returns its folder.
-    Weights are those of MNIST seed 0 alone. A subsets record has completions in place of its large weights."""
+    Weights are those of MNIST seed 0, and G's alone of the small nets in WITH_GENERATOR. A subsets record has
+    completions of test pictures beside or in place of weights."""
     target = paths.results() / record.path.relative_to(paths.runs())
     earlier = records.read(target)
     if earlier and earlier.meta["epochs"] >= record.meta["epochs"]:
@@ -62,25 +67,30 @@ def commit_record(record: Record) -> Path | None:
         kept.append(subsets.FILE)
     if (record.recipe.name, dataset, seed) == ("mnist", "mnist", 0):
         kept.append("weights.safetensors")
+    of_g = record.has_weights and target.relative_to(paths.results() / "paper").as_posix() in WITH_GENERATOR
     with paths.atomic_folder(target) as unfinished:
         for name in kept:
             shutil.copyfile(record.path / name, unfinished / name)
         write_npz(unfinished / "samples.npz", _committed_arrays(record), zipfile.ZIP_LZMA)
+        if of_g:
+            weights = {name: p for name, p in record.weights().items() if name.startswith("generator.")}
+            checkpoints.save_tensors(weights, unfinished / "weights.safetensors")
     return target
 
 
 def _committed_arrays(record: Record) -> dict[str, NDArray[Any]]:
-    """The kept epoch's arrays: of the other one, the log-likelihoods are committed, not the samples. Later seeds, small
-    recipes and large images have 1,000 samples, all folds together. All 100 points that were followed are kept of seed
-    0 of small images, or where they are a grid of conditions; else ten."""
+    """The kept epoch's arrays: of the other one, the log-likelihoods are committed, not the samples. Committed are all
+    samples of the first seeds of MNIST, else 1,000, or 300 in colour, all folds together; all conditions; and all 100
+    points that were followed through MNIST seed 0 or are a grid of conditions, else ten."""
     arrays = {k: v for k, v in record.arrays.items() if k not in ("best_samples", "last_samples")}
-    whole = record.meta["seed"] < FULL_SEEDS and record.recipe.dim <= SMALL_DIM
-    whole = whole and record.recipe.name not in recipes.SMALL
-    if not whole:
+    dataset, seed = record.meta["dataset"]["name"], record.meta["seed"]
+    plain = (record.recipe.name, dataset) == ("mnist", "mnist")
+    if not (plain and seed < FULL_SEEDS):
         own_fold = record.path.name.startswith("fold")  # one of several models, each with other people held out
-        folds = len(datasets.load(record.meta["dataset"]["name"]).folds or [0]) if own_fold else 1
-        arrays |= {k: arrays[k][: FEWER_SAMPLES // folds] for k in ("samples", "condition") if k in arrays}
-    if not whole or (record.meta["seed"] > 0 and record.condition is None):
+        folds = len(datasets.load(dataset).folds or [0]) if own_fold else 1
+        fewer = FEWER_SAMPLES if record.recipe.shape[0] == 1 else FEWER_IN_COLOUR
+        arrays["samples"] = arrays["samples"][: fewer // folds]
+    if not (plain and seed == 0) and record.condition is None:
         arrays["progress"] = arrays["progress"][:, :FEWER_PROGRESS]
     return arrays
 

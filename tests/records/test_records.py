@@ -15,13 +15,13 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 
 from ganrepro import datasets, networks, parzen, paths, recipes, records, training
 from ganrepro.code_checksum import code_sha256
 from ganrepro.recipes import Layer, for_dataset
 from ganrepro.records import store
-from ganrepro.records.record import compact, decode, encode
+from ganrepro.records.record import compact, decode, encode, write_npz
 from ganrepro.report import tables
 from ganrepro.training import checkpoints
 
@@ -211,6 +211,51 @@ def test_weights_on_the_stored_noise_give_the_stored_samples(kept):
     assert {n.split(".")[0] for n in stored} == {"generator", "discriminator"}
     named = record.discriminator().named_parameters()
     assert all(torch.equal(p, trained[f"discriminator.{name}"].half().float()) for name, p in named)
+
+
+def test_a_recipe_that_stops_at_its_best_epoch_keeps_that_ones_weights_and_samples(kept, digits, tmp_path, monkeypatch):
+    run, last = kept
+    run = dataclasses.replace(run, recipe=run.recipe.replace(stopping="best"))
+    record = records.write_record(run, digits, "paper", tmp_path / "runs/paper/mnist@digits/seed3")
+    assert (record.kept, record.kept_epoch, record.length) == ("best", 2, "epoch 2 of 4, the best on validation")
+    assert (last.kept, last.kept_epoch, last.length) == ("last", 4, "4 epochs")
+    assert np.array_equal(record.samples, record.best_samples)
+    for ours, theirs in ((record.samples, last.best_samples), (decode(record.arrays, "last_samples"), last.samples)):
+        assert np.abs(ours - theirs).max() < 1.01 / 255  # a grey level: the kept epoch's weights are in float16
+    for name in ("last", "best"):
+        ours, theirs = (r.meta["scores"][name] for r in (record, last))
+        assert ours["epoch"] == theirs["epoch"] and ours["mean"] == pytest.approx(theirs["mean"], abs=0.05)  # float16
+    assert record.ll.mean() == pytest.approx(record.meta["scores"]["best"]["mean"])
+    assert record.meta["scores"]["fine"]["epoch"] == 2
+    assert all(torch.equal(p, run.best[name].half()) for name, p in record.weights().items())
+    monkeypatch.setattr(paths, "REPOSITORY", tmp_path)
+    monkeypatch.setenv("GANREPRO_RUNS", str(tmp_path / "runs"))
+    (row,) = tables.gan_rows([record]).query("rule == @tables.FINE_OF_BEST").to_dict("records")
+    assert row["epochs"] == "2"
+
+
+def test_samples_that_were_not_committed_are_drawn_again(kept, tmp_path):
+    _, record = kept
+    shutil.copytree(record.path, tmp_path / "fewer")
+    write_npz(tmp_path / "fewer/samples.npz", record.arrays | {"samples": record.arrays["samples"][:50]})
+    fewer = records.Record(tmp_path / "fewer")
+    assert len(fewer.samples) == 50 and np.array_equal(fewer.drawn(20), record.samples[:20])
+    assert np.abs(fewer.drawn(3000) - record.samples[:3000]).max() < 0.51 / 255
+    (tmp_path / "fewer/weights.safetensors").unlink()
+    with pytest.raises(FileNotFoundError, match="train this one"):
+        fewer.drawn(51)
+
+
+def test_weights_of_g_alone_make_no_discriminator(kept, tmp_path):
+    _, record = kept
+    shutil.copytree(record.path, tmp_path / "g")
+    of_g = {name: p for name, p in record.weights().items() if name.startswith("generator.")}
+    save_file(of_g, tmp_path / "g/weights.safetensors")
+    alone = records.Record(tmp_path / "g")
+    z = torch.from_numpy(record.z)
+    assert torch.equal(alone.generator()(z), record.generator()(z))
+    with pytest.raises(FileNotFoundError, match="has the weights of G alone; train this record"):
+        alone.discriminator()
 
 
 def test_weights_are_stored_in_half_the_bytes_unless_that_does_not_hold_them():

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from matplotlib.patches import Rectangle
 
 from ganrepro import parzen
+from ganrepro.diagnostics import growth
 from ganrepro.report import figures
 
 
@@ -165,6 +166,26 @@ def test_a_cut_axis_says_so():
     arms = pd.DataFrame({"arm": ["recipe"] * 2 + ["x"] * 2, "seed": 0, "epoch": [1, 2, 1, 2]})
     panel, *_ = figures.ablation_curves(arms.assign(valid_ll=[0.0, 100.0, -900.0, -800.0])).axes
     assert [t.get_text() for t in panel.texts] == ["axis cut: 2 scores below, down to -900"]
+
+
+def test_growth_is_drawn_on_a_logarithmic_axis_as_far_as_asked():
+    epochs = np.arange(5, 1001, 5)
+    table = pd.DataFrame({"epoch": epochs, "valid_ll": 70 + 20 * np.log(epochs) + np.where(epochs % 2, 1, -1)})
+    found = growth.fit(table)
+    (axes,) = figures.growth(table, found, 2000).axes
+    points, fitted, later = axes.lines
+    assert axes.get_xscale() == "log" and points.get_xdata().tolist() == epochs.tolist()
+    assert fitted.get_xdata()[[0, -1]].tolist() == pytest.approx([100, 1000])
+    assert later.get_xdata()[[0, -1]].tolist() == pytest.approx([1000, 2000]) and later.get_linestyle() == "--"
+    assert later.get_ydata()[-1] == pytest.approx(found.at(2000))
+    assert f"{found.slope:.1f} ± {found.slope_error:.1f} nats" in fitted.get_label()
+
+
+def test_spectra_leave_out_the_brightness_of_whole_pictures():
+    (axes,) = figures.spectra({"data": [9.0, 4.0, 1.0], "samples": [8.0, 2.0, 3.0]}).axes
+    assert [line.get_label() for line in axes.lines] == ["data", "samples"]
+    assert axes.lines[1].get_xdata().tolist() == [1, 2] and axes.lines[1].get_ydata().tolist() == [2, 3]
+    assert axes.get_xscale() == axes.get_yscale() == "log"
 
 
 def test_sigma_curve_marks_the_chosen_width():
