@@ -105,6 +105,6 @@ SMALL: dict[str, Recipe] = {
         # drives the narrow G to one grey picture, and its D(x) is 1.00 still after 1,900 steps
         starting_at(small(PAPER["cifar10-fc"], 16, epochs=100), 0.15),
         small(PAPER["cifar10-conv"], 4, epochs=50),
-        *(small(PAPER[name], 4, epochs=60) for name in ("mnist", "conditional", "attributes", "subsets")),
+        *(small(PAPER[name], 4, epochs=30) for name in ("mnist", "conditional", "attributes", "subsets")),
     )
 }

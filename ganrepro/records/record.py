@@ -19,6 +19,8 @@ from safetensors.torch import load_file
 from ganrepro import networks
 from ganrepro.recipes import Recipe
 
+STORED_SAMPLES = 10_000  # as many as the score takes
+
 
 @dataclass(frozen=True)
 class Record:
@@ -85,14 +87,15 @@ class Record:
             raise FileNotFoundError(f"{self.path} keeps the scores of its best epoch, not its samples; train this one")
         return self.samples
 
-    def drawn(self, n: int) -> NDArray[np.float32]:
-        """(n, d) of the samples that its training drew: the stored ones, or where fewer are committed the same drawn
-        again from the stored weights and conditions, to float32 rounding. Raises FileNotFoundError without weights."""
-        if n <= len(self.samples):
-            return self.samples[:n]
-        c = self.condition
-        conditions = None if c is None else torch.from_numpy(c[:n])
-        return networks.sample(self.generator(), self.recipe, n, self.meta["seed"], conditions)[0].numpy()
+    @property
+    def all_samples(self) -> NDArray[np.float32]:
+        """(10,000, d), as many as its training drew: the stored ones, or where fewer are committed beside weights of G
+        the same ones drawn again, to float32 rounding. Without weights the stored ones."""
+        if len(self.samples) == STORED_SAMPLES or not self.has_weights:
+            return self.samples
+        conditions = None if self.condition is None else torch.from_numpy(self.condition)
+        seed = self.meta["seed"]
+        return networks.sample(self.generator(), self.recipe, STORED_SAMPLES, seed, conditions)[0].numpy()
 
     @property
     def condition(self) -> NDArray[np.float32] | None:

@@ -26,8 +26,7 @@ WANTED = (
     ("mnist", OWN, range(10)), ("att", OWN, range(1)), ("cifar10", OWN, range(1)),
     ("cifar10", "cifar10-conv-small", range(1)), ("fer2013", OWN, range(1)), ("fashion-mnist", OWN, range(1)),
     ("mnist", "mnist-small", range(4)), ("mnist", "conditional-small", range(3)),
-    ("mnist", "attributes-small", range(3)), ("mnist", "subsets-small", range(3)),
-    ("mnist", "conditional", range(3)), ("mnist", "subsets", range(1)),
+    ("mnist", "subsets-small", range(3)), ("mnist", "conditional", range(3)), ("mnist", "subsets", range(1)),
     ("att", "tfd", range(1)), ("cifar10", "cifar10-fc", range(1)), ("cifar10", "cifar10-conv", range(1)),
 )  # fmt: skip  # what `make records` trains, most wanted first: data set, recipe, seeds
 VALIDATE_EVERY = 5  # epochs between validation scores of a paper training; 1 where the best epoch is kept

@@ -12,9 +12,8 @@ from ganrepro.code_checksum import code_sha256
 from ganrepro.training import checkpoints
 
 from . import provenance
-from .record import Record, compact, decode, encode, write_npz
+from .record import STORED_SAMPLES, Record, compact, decode, encode, write_npz
 
-STORED_SAMPLES = 10_000
 STOPPING_RULES = {
     "last": "last epoch; beside it the best epoch by validation Parzen score, where validation was on",
     "best": "best epoch by validation Parzen score; beside it the last epoch",

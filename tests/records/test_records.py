@@ -239,11 +239,11 @@ def test_samples_that_were_not_committed_are_drawn_again(kept, tmp_path):
     shutil.copytree(record.path, tmp_path / "fewer")
     write_npz(tmp_path / "fewer/samples.npz", record.arrays | {"samples": record.arrays["samples"][:50]})
     fewer = records.Record(tmp_path / "fewer")
-    assert len(fewer.samples) == 50 and np.array_equal(fewer.drawn(20), record.samples[:20])
-    assert np.abs(fewer.drawn(3000) - record.samples[:3000]).max() < 0.51 / 255
+    assert len(fewer.samples) == 50 and np.array_equal(record.all_samples, record.samples)
+    assert fewer.all_samples.shape == (10_000, 64)
+    assert np.abs(fewer.all_samples - record.samples).max() < 0.51 / 255
     (tmp_path / "fewer/weights.safetensors").unlink()
-    with pytest.raises(FileNotFoundError, match="train this one"):
-        fewer.drawn(51)
+    assert np.array_equal(fewer.all_samples, fewer.samples)
 
 
 def test_weights_of_g_alone_make_no_discriminator(kept, tmp_path):
