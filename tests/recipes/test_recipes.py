@@ -280,7 +280,8 @@ def test_quick_is_the_same_recipe_but_narrower_and_about_as_many_steps(name, exa
 def test_a_small_recipe_is_the_authors_but_narrower(name):
     full, small = RECIPES[name.removesuffix("-small")], RECIPES[name]
     factor = 16 if small.dim > 784 and "conv" not in name else 4
-    kept = ("name", "generator", "discriminator", "epochs", "epoch_batches", "second_stage", "stopping")
+    kept = ("name", "generator", "discriminator", "epochs", "epoch_batches", "second_stage", "stopping", "task")
+    assert (small.task == full.task) == (name != "attributes-small")
     assert small.replace(**{field: getattr(full, field) for field in kept}) == full and small.stopping == "best"
     for wide, narrow in ((full.generator, small.generator), (full.discriminator, small.discriminator)):
         assert [type(x) for x in wide] == [type(x) for x in narrow]

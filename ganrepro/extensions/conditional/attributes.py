@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.nn.functional import affine_grid, grid_sample, one_hot, pad
 
 from ganrepro import datasets
-from ganrepro.recipes import CONDITION_SCALE, Conditional, Recipe, for_dataset
+from ganrepro.recipes import Conditional, Recipe, for_dataset
 
 NAMES, UNITS = ("slant", "thickness"), ("degrees", "pixels")
 FURTHEST = 3.0  # standard deviations: conditions are cut there; a blot has seven
@@ -112,10 +112,11 @@ def conditioned(data: datasets.Dataset, scale: Scale | None = None) -> datasets.
     return replace(data, conditions=scale.conditions(scale.deviations, scale.labels))
 
 
-def recipe(data: datasets.Dataset, scale: Scale) -> Recipe:
-    """The MNIST recipe, conditioned on the digit, slant and thickness that `conditioned` gives."""
-    own = for_dataset(data.name, data.shape, "attributes")
-    return own.replace(task=Conditional(numbers=scale.classes + len(NAMES), condition_scale=CONDITION_SCALE))
+def recipe(data: datasets.Dataset, scale: Scale, small: bool = False) -> Recipe:
+    """The MNIST recipe, or the small one, conditioned on the digit, slant and thickness that `conditioned` gives."""
+    own = for_dataset(data.name, data.shape, "attributes-small" if small else "attributes")
+    assert isinstance(own.task, Conditional)
+    return own.replace(task=replace(own.task, numbers=scale.classes + len(NAMES)))
 
 
 def attribute_agreement(asked: Tensor, shown: Tensor, labels: Tensor, scale: Scale) -> dict[str, Tensor]:
