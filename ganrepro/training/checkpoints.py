@@ -10,7 +10,7 @@ import torch
 from pydantic import Field, ValidationError
 from pydantic.dataclasses import dataclass
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save as serialize
 
 from ganrepro import paths, recipes
 from ganrepro.datasets import Dataset
@@ -49,10 +49,10 @@ def _sha256(text: str, tensors: dict[str, torch.Tensor]) -> str:
 
 
 def save_tensors(tensors: dict[str, torch.Tensor], path: Path, metadata: dict[str, str] | None = None) -> None:
-    """safetensors' `save_file`. Raises OSError, naming the folder, where it cannot be written, as on a full disk."""
+    """One safetensors file. Raises OSError, naming the folder, where it cannot be written, as on a full disk."""
     try:
-        save_file(tensors, path, metadata)
-    except SafetensorError as error:
+        path.write_bytes(serialize(tensors, metadata))  # `save_file`, when killed, leaves a file of its own
+    except OSError as error:
         raise OSError(f"weights cannot be written to {path.parent} ({error}); free some space, then run it again, or "
                       "set GANREPRO_RUNS to another folder") from error  # fmt: skip
 

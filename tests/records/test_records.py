@@ -280,7 +280,7 @@ def fails_at(nth, function):
 @pytest.mark.parametrize("earlier", [False, True])
 @pytest.mark.parametrize(
     ("module", "name", "nth"),
-    [(zipfile, "ZipFile", 1), (zipfile, "ZipFile", 2), (checkpoints, "save_file", 1), (json, "dumps", 1)],
+    [(zipfile, "ZipFile", 1), (zipfile, "ZipFile", 2), (checkpoints, "serialize", 1), (json, "dumps", 1)],
 )
 def test_a_failure_in_the_middle_of_writing_leaves_what_was_there(
     kept, digits, tmp_path, monkeypatch, module, name, nth, earlier
