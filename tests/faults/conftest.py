@@ -35,7 +35,8 @@ class Child:
         """Wait until it has begun to write something whose name ends so; False once it is over without that."""
         until = time.monotonic() + seconds
         while time.monotonic() < until and (state := Path(f"/proc/{self.process}/stat")).exists():
-            if any(f"-{self.process}-" in p.name and p.name.endswith(ending) for p in runs.rglob(".*")):
+            there = [name for _, folders, files in os.walk(runs) for name in folders + files]
+            if any(f"-{self.process}-" in name and name.endswith(ending) for name in there):
                 return True
             if ") Z " in state.read_text():
                 return False
