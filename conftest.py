@@ -31,3 +31,11 @@ def _figures_without_a_screen() -> None:
     import matplotlib
 
     matplotlib.use("Agg")
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """A line for each promise of tests/faults that this run tested (see docs/reliability.md)."""
+    reports = [r for found in terminalreporter.stats.values() for r in found if getattr(r, "when", "") == "call"]
+    promises = [value for report in reports for name, value in report.user_properties if name == "promise"]
+    for text, tried, lost in sorted(promises):
+        terminalreporter.write_line(f"{text}: tried {tried}, survived {tried - lost}, lost {lost}")

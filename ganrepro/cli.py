@@ -5,13 +5,17 @@ from __future__ import annotations
 
 import argparse
 import ast
+import errno
 import importlib.util
 import io
 import os
+import signal
 import sys
+import threading
 import time
 from argparse import Namespace
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 from ganrepro import paths
@@ -21,26 +25,66 @@ if TYPE_CHECKING:
     from ganrepro.datasets import Dataset
     from ganrepro.records import Record
 
+ELSEWHERE = "or set GANREPRO_RUNS to another folder"
+REMEDIES = {errno.ENOSPC: f"free some space {ELSEWHERE}", errno.EDQUOT: f"free some space {ELSEWHERE}",
+            errno.EROFS: "set GANREPRO_RUNS to a folder that can be written to",
+            errno.EACCES: f"make it writable {ELSEWHERE}"}  # fmt: skip
+STOPPED = "stopped; the same command resumes from the last checkpoint"
 NOTEBOOK_PACKAGES = ("papermill", "nbformat", "ipykernel", "jupyterlab", "sympy")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns its exit status. Bad input is one line on stderr and status 2, before any work. A
-    notebook that fails is status 1, Ctrl-C is 130, and 141 a pipe that is closed, as in `ganrepro data | head -1`."""
+    notebook that fails is status 1, Ctrl-C is 130, SIGTERM 143, and 141 a pipe that is closed, as in
+    `ganrepro data | head -1`."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):  # ± on a terminal that has none is escaped
             stream.reconfigure(errors="backslashreplace")
-    try:
+    with _signals(restore=arguments is not None) as received:
         try:
-            return _run(parser().parse_args(arguments))
-        finally:
-            sys.stdout.flush()
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # Python flushes once more when it ends
-        return 141
+            try:
+                status = _run(parser().parse_args(arguments), received)
+            finally:
+                sys.stdout.flush()
+        except BrokenPipeError:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # Python flushes once more when it ends
+            return 141
+        except BaseException:  # what an interrupted import makes of the exception may be any other
+            if not received:
+                raise
+        return 128 + received[0] if received else status
 
 
-def _run(options: Namespace) -> int:
+@contextmanager
+def _signals(restore: bool) -> Iterator[list[int]]:
+    """SIGINT and SIGTERM say one line, at once, and raise KeyboardInterrupt; the list holds the first one's number.
+    What has not ended ten seconds later, or by a second signal, is ended. Once the work is done they are ignored."""
+    received: list[int] = []
+
+    def stop(number: int, _: object) -> None:
+        if received:
+            os._exit(128 + received[0])
+        received.append(number)
+        with suppress(OSError):
+            os.write(2, f"ganrepro: {STOPPED}\n".encode())
+        forced.start()
+        raise KeyboardInterrupt
+
+    forced = threading.Timer(10, lambda: os._exit(128 + received[0]))  # where the exception is lost on its way
+    forced.daemon = True
+    if threading.current_thread() is not threading.main_thread():
+        yield received
+        return
+    before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield received
+    finally:
+        forced.cancel()
+        for number, handler in before.items():
+            signal.signal(number, handler if restore else signal.SIG_IGN)
+
+
+def _run(options: Namespace, received: Sequence[int] = ()) -> int:
     status = 2
     try:
         return options.command(options) or 0
@@ -49,21 +93,24 @@ def _run(options: Namespace) -> int:
     except NotebookFailed as error:
         reason, status = str(error), 1
     except KeyboardInterrupt:
-        reason, status = "stopped; the same command resumes from the last checkpoint", 130
+        reason, status = STOPPED, 130
     except ModuleNotFoundError as error:
         if error.name not in NOTEBOOK_PACKAGES:
             raise
         reason = f"{error.name} is not installed: pip install 'ganrepro[notebooks]'"
     except (ValueError, OSError, RuntimeError, FloatingPointError) as error:
         reason = _one_line(error)
-    print(f"ganrepro: {reason}", file=sys.stderr)
+    if not received:  # a signal has said its own line
+        print(f"ganrepro: {reason}", file=sys.stderr)
     return status
 
 
 def _one_line(error: Exception) -> str:
-    """The error's message; pydantic's several lines in one."""
+    """The error's message; pydantic's several lines in one; and what to do where the system refused to write."""
     from pydantic import ValidationError
 
+    if isinstance(error, OSError) and error.errno in REMEDIES:
+        return f"{error}; {REMEDIES[error.errno]}, then give the same command again"
     if not isinstance(error, ValidationError):
         return str(error)
     return "; ".join(
@@ -95,9 +142,12 @@ def parser() -> argparse.ArgumentParser:
     records = commands.add_parser("records", help="train, list or snapshot run records")
     kinds = records.add_subparsers(required=True, metavar="WHAT")
     command("list", list_records, "all records that are here", kinds)
+    command("check", check_records, "whether their files are whole", kinds)
     train = command("train", train_records, "train missing paper records, most wanted first; resumes", kinds)
     train.add_argument("--epochs", type=int, help="in all; default: the recipe's")
     train.add_argument("--from-record", action="store_true", help="without a checkpoint: go on from the record")
+    train.add_argument("--from-checkpoint", action="store_true",
+                       help="with --learning-rate: go on from the checkpoint at the recipe's own")  # fmt: skip
     snapshot = command("snapshot", snapshot_records, "write the record of an unfinished training", kinds)
     for it in (train, snapshot):
         it.add_argument("--dataset", help="by default all that are wanted, mnist first")
@@ -170,14 +220,31 @@ def list_records(options: Namespace) -> None:
     report(records.everything())
 
 
+def check_records(options: Namespace) -> int:
+    """A line for each record; status 1 where one is damaged."""
+    from ganrepro import records
+
+    damaged = 0
+    for record in records.everything():
+        try:
+            records.evidence.check_whole(record)
+            found = "whole" if record.is_sealed else "readable; without checksums, since an earlier version wrote it"
+        except ValueError as error:
+            found, damaged = str(error), damaged + 1
+        print(f"{record.path}: {found}", flush=True)
+    return int(damaged > 0)
+
+
 def train_records(options: Namespace) -> None:
     from ganrepro import device, records
 
     device.torch_device(options.device)
+    if options.from_checkpoint and options.learning_rate is None:
+        raise ValueError("--from-checkpoint needs --learning-rate, the rate to go on with")
     chosen = options.dataset or options.recipe or options.seed or options.from_record
     if chosen or options.learning_rate is not None:
         data, recipe = asked_for(options)
-        more = recipe, options.learning_rate, options.from_record
+        more = recipe, options.learning_rate, options.from_record, options.from_checkpoint
         report(records.train_paper(data, options.seed or [0], options.device, options.epochs, *more))
     else:
         report(records.train_wanted(options.device, options.epochs))

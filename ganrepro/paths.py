@@ -3,10 +3,13 @@ are written, whole."""
 
 from __future__ import annotations
 
+import ctypes
 import os
+import platform
 import re
 import shutil
 import stat
+import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -79,8 +82,7 @@ def require_writable(folder: Path) -> None:
 def atomic_file(path: Path) -> Iterator[Path]:
     """A path to write to, which takes its final name when the block ends well and vanishes when it does not. Its
     permissions are those that open() gives: safetensors would keep other users from reading weights."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = path.with_name(f".{uuid4().hex}.{path.name}")
+    unfinished = _unfinished(path)
     try:
         unfinished.touch()
         permissions = stat.S_IMODE(unfinished.stat().st_mode)
@@ -93,18 +95,51 @@ def atomic_file(path: Path) -> Iterator[Path]:
 
 @contextmanager
 def atomic_folder(path: Path) -> Iterator[Path]:
-    """The same for a whole folder; an older one of that name stays until the new one is complete."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = path.with_name(f".{path.name}.{uuid4().hex}")
+    """The same for a whole folder; an older one of that name stays until the new one is complete. On Linux the two are
+    swapped in one step; elsewhere there is none for a moment between."""
+    unfinished = _unfinished(path)
+    replaced = unfinished.with_name(unfinished.name + ".old")
     try:
         unfinished.mkdir()
         yield unfinished
         for file in filter(Path.is_file, unfinished.iterdir()):  # as open() would have made them
             file.chmod(stat.S_IMODE(unfinished.stat().st_mode) & 0o666)
-        replaced = unfinished.with_name(unfinished.name + ".old")
-        if path.exists():
-            os.replace(path, replaced)
-        os.replace(unfinished, path)
-        shutil.rmtree(replaced, ignore_errors=True)
+        if not _swap(unfinished, path):
+            if path.exists():
+                os.replace(path, replaced)
+            os.replace(unfinished, path)
     finally:
-        shutil.rmtree(unfinished, ignore_errors=True)
+        for folder in (unfinished, replaced):
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def _unfinished(path: Path) -> Path:
+    """A hidden name beside a path, which says who writes there. What killed writers left in the folder is removed."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    here = f".{slug(platform.node()) or 'host'}-"
+    for left in path.parent.glob(f"{here}*"):
+        writer = re.match(rf"{re.escape(here)}(\d+)-[0-9a-f]{{8}}\.", left.name)
+        if writer and not _is_running(int(writer[1])):
+            shutil.rmtree(left, ignore_errors=True) if left.is_dir() else left.unlink(missing_ok=True)
+    return path.with_name(f"{here}{os.getpid()}-{uuid4().hex[:8]}.{path.name}")
+
+
+def _is_running(process: int) -> bool:
+    if os.name == "nt":  # os.kill would end it
+        return True
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:  # another user's
+        pass
+    return True
+
+
+def _swap(one: Path, other: Path) -> bool:
+    """Exchange two names in one step, so that neither is ever missing; False where one is, or the system cannot."""
+    if sys.platform != "linux":
+        return False
+    renameat2 = getattr(ctypes.CDLL(None), "renameat2", None)
+    here, exchange = -100, 2  # AT_FDCWD, RENAME_EXCHANGE
+    return renameat2 is not None and renameat2(here, os.fsencode(one), here, os.fsencode(other), exchange) == 0

@@ -5,13 +5,14 @@ from collections.abc import Callable
 from functools import partial
 
 from . import cifar10, digits, faces, fer2013, mnist, npz, tfd, toys
-from .contrast import pictures, prepare
+from .contrast import normalised, pictures, prepare
 from .dataset import Dataset
 from .folder import DatasetUnavailable, data_dir
 from .labels import count_classes, known
 
 __all__ = [
-    "NAMES", "Dataset", "DatasetUnavailable", "count_classes", "data_dir", "known", "load", "pictures", "prepare",
+    "NAMES", "Dataset", "DatasetUnavailable", "count_classes", "data_dir", "known", "load", "normalised", "pictures",
+    "prepare",
 ]  # fmt: skip
 
 _LOADERS: dict[str, Callable[[], Dataset]] = {

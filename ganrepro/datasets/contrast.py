@@ -26,10 +26,11 @@ def prepare(data: Dataset, recipe: Recipe) -> Dataset:
     Conditions default to the one-hot training labels. Data that are already prepared are returned unchanged.
     Raises ValueError for data with another normalisation, and for conditions or labels that do not fit.
     """
-    return _conditioned(_normalised(data, recipe), recipe)
+    return _conditioned(normalised(data, recipe), recipe)
 
 
-def _normalised(data: Dataset, recipe: Recipe) -> Dataset:
+def normalised(data: Dataset, recipe: Recipe) -> Dataset:
+    """The same without conditions."""
     norm = recipe.contrast
     if data.contrast == norm:
         return data

@@ -1,6 +1,7 @@
 """The form of every data set: flat float32 rows in three splits, and folds where a set has them."""
 
 import operator
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Self
@@ -48,6 +49,11 @@ class Dataset:
     bounded: bool = True
     contrast: float | None = None
     conditions: Tensor | None = None
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.name, str) or not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,199}", self.name):
+            raise ValueError(f"data set name = {self.name!r}; expected up to 200 letters, digits and . _ + -, the "
+                             "first a letter or digit: folders are named after it")  # fmt: skip
 
     @property
     def training(self) -> Tensor:

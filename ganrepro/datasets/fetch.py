@@ -4,13 +4,16 @@ import os
 import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
+from urllib.parse import urljoin, urlsplit
 
 from ganrepro.paths import atomic_file
 
 from .folder import DatasetUnavailable, data_dir, not_taken
 
 T = TypeVar("T")
+SCHEMES = ("https",)
+LARGEST = 2**29  # bytes of a download; CIFAR-10's archive has 170 million
 TIMEOUT = (10, 60)  # seconds to connect, and between two reads
 
 
@@ -39,8 +42,10 @@ def fetch(target: Path, urls: Sequence[str], unpack: Callable[[bytes, str], T], 
 
     for url in urls:
         # identity: a server must not send the .gz file already decompressed
-        get = pooch.HTTPDownloader(progressbar=True, timeout=TIMEOUT, headers={"Accept-Encoding": "identity"})
+        get = pooch.HTTPDownloader(progressbar=True, timeout=TIMEOUT, headers={"Accept-Encoding": "identity"},
+                                   hooks={"response": _refuse})  # fmt: skip
         try:
+            _allow(url)
             with atomic_file(target) as part:  # pooch.retrieve would rename it before it is unpacked
                 get(url, str(part), None)
                 return unpack(part.read_bytes(), url)
@@ -50,3 +55,18 @@ def fetch(target: Path, urls: Sequence[str], unpack: Callable[[bytes, str], T], 
     raise DatasetUnavailable("\n  ".join(filter(None, [
         f"{target.parent.name}: the file {target.name} is not available", *failures, there,
         f"Put it at {target} (GANREPRO_DATA names the data directory), or try again with a network."])))  # fmt: skip
+
+
+def _allow(url: str) -> None:
+    """Raise ValueError for a scheme other than those of SCHEMES."""
+    if urlsplit(url).scheme not in SCHEMES:
+        raise ValueError(f"{url} is not taken: only {' and '.join(SCHEMES)} is")
+
+
+def _refuse(response: Any, **_: Any) -> None:
+    """Refuse a redirect to another scheme before it is followed, and a body of no or too large a length."""
+    if response.is_redirect:
+        _allow(urljoin(response.url, response.headers["location"]))
+    elif response.ok and not 0 < int(response.headers.get("content-length", 0)) <= LARGEST:
+        length = response.headers.get("content-length", "no number of")
+        raise ValueError(f"{response.url} announces {length} bytes; expected 1 to {LARGEST}")

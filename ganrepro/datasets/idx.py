@@ -1,6 +1,7 @@
 """The IDX format of MNIST and Fashion-MNIST (described at http://yann.lecun.com/exdb/mnist/)."""
 
 import gzip
+import io
 import math
 import zlib
 
@@ -8,14 +9,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 UNSIGNED_BYTE = 0x08
+LARGEST = 2**26  # bytes; MNIST's largest file has 47 million
 
 
-def gunzip(raw: bytes, source: str) -> bytes:
-    """`raw` decompressed. Raises ValueError naming `source` if it is not gzip, damaged or cut short."""
+def gunzip(raw: bytes, source: str, most: int = LARGEST) -> bytes:
+    """`raw` decompressed. Raises ValueError naming `source` if it is not gzip, damaged, cut short, or longer than
+    `most` bytes, of which no more are unpacked."""
     try:
         if not raw:
             raise EOFError("the file is empty")  # gzip.decompress would return b""
-        return gzip.decompress(raw)
+        with gzip.open(io.BytesIO(raw)) as file:
+            content = file.read(most + 1)
+        if len(content) > most:
+            raise OSError(f"it unpacks to more than {most} bytes")
+        return content
     except (EOFError, OSError, zlib.error) as error:
         raise ValueError(f"{source}: found {len(raw)} bytes that are not one whole gzip file ({error}); "
                          "get the file again") from error  # fmt: skip

@@ -26,7 +26,6 @@ FASHION_MNIST = {
 FOLDERS = ("fashion-mnist", "FashionMNIST/raw", "FashionMNIST", "raw")  # ours, and torchvision's
 MIRRORS = (
     "https://raw.githubusercontent.com/zalandoresearch/fashion-mnist/master/data/fashion/",
-    "http://fashion-mnist.s3-website.eu-central-1.amazonaws.com/",
     "https://storage.googleapis.com/tensorflow/tf-keras-datasets/",
 )
 

@@ -2,11 +2,12 @@
 
 import hashlib
 import io
+import math
 import os
 import zipfile
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 import torch
@@ -21,6 +22,7 @@ from .dataset import Dataset, pixels, splits
 from .labels import from_zero
 
 FEWEST = 10
+LARGEST = 2 * 2**30  # bytes of an entry
 Array = NDArray[Any]
 
 
@@ -52,28 +54,60 @@ def load(name: str) -> Dataset:
                    **splits(pixels(images), labels, _parts(content.get("split"), len(images), path)))  # fmt: skip
 
 
-def read(raw: bytes, source: str, keys: Sequence[str], optional: Sequence[str] = ()) -> dict[str, Array]:
-    """The arrays `keys`, and those of `optional` that are there, of the .npz file with content `raw`.
+def read(raw: bytes, source: str, keys: Sequence[str], optional: Sequence[str] | None = ()) -> dict[str, Array]:
+    """The arrays `keys`, and those of `optional` that are there (None: all others), of the .npz with content `raw`.
 
-    Raises ValueError, naming `source`, if `raw` is no .npz, a key is missing, or an entry is damaged, an array of
-    objects (nothing is unpickled), or no array.
+    Raises ValueError, naming `source`, if `raw` is no .npz, a key is missing, or an entry is damaged, larger than
+    LARGEST, of another size than its header says, an array of objects (nothing is unpickled), or no array. An array's
+    memory is taken only after that.
     """
     if not zipfile.is_zipfile(io.BytesIO(raw)):
         raise ValueError(f"{source}: found {len(raw)} bytes that are not a whole zip file, expected an .npz "
                          "as numpy.savez writes it")  # fmt: skip
     try:
-        with np.load(io.BytesIO(raw), allow_pickle=False) as archive:
-            found = list(archive.files)
-            content = {key: archive[key] for key in (*keys, *optional) if key in found}
+        with zipfile.ZipFile(io.BytesIO(raw)) as archive:
+            found = [name.removesuffix(".npy") for name in archive.namelist()]
+            wanted = [*keys, *(found if optional is None else optional)]
+            content = {key: _entry(archive, key, source) for key in dict.fromkeys(wanted) if key in found}
+    except OtherEntry:
+        raise
     except Exception as error:  # numpy and zipfile raise many types on a damaged file
         raise ValueError(f"{source}: an entry cannot be read ({error}); expected plain numeric arrays, "
                          "no objects, as numpy.savez writes them") from error  # fmt: skip
     if missing := [key for key in keys if key not in content]:
         raise ValueError(f"{source}: no key {missing[0]!r}; found {', '.join(map(repr, found)) or 'none'}, "
                          f"expected {', '.join(map(repr, keys))}")  # fmt: skip
-    if other := [key for key, array in content.items() if not isinstance(array, np.ndarray)]:
-        raise ValueError(f"{source}: {other[0]} is no .npy array; write the file with numpy.savez")
     return content
+
+
+class OtherEntry(ValueError):
+    """An entry that is no array."""
+
+
+def _entry(archive: zipfile.ZipFile, key: str, source: str) -> Array:
+    """One array, whose header must agree with the size of its entry: numpy would take the memory that it claims."""
+    if f"{key}.npy" not in archive.namelist():
+        raise OtherEntry(f"{source}: {key} is no .npy array; write the file with numpy.savez")
+    entry = archive.getinfo(f"{key}.npy")
+    if entry.file_size > LARGEST:
+        raise ValueError(f"{key} has {entry.file_size} bytes, of which at most {LARGEST} are read")
+    with archive.open(entry) as file:
+        check_header(file, entry.file_size, key)
+    with archive.open(entry) as file:
+        array: Array = np.lib.format.read_array(file, allow_pickle=False)
+        file.read(1)  # at the end of an entry its checksum is checked
+    return array
+
+
+def check_header(file: IO[bytes], size: int, what: str) -> None:
+    """Raise ValueError unless the header of an .npy file of `size` bytes, `what`, claims that many."""
+    version = np.lib.format.read_magic(file)
+    reader = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+    shape, _, dtype = reader(file)
+    if dtype.hasobject:
+        raise ValueError(f"{what} is an array of objects")
+    if file.tell() + math.prod(shape) * dtype.itemsize != size:
+        raise ValueError(f"{what} has {size} bytes, and its header claims the shape {shape} of {dtype}")
 
 
 def _check_images(images: Array, path: Path) -> None:

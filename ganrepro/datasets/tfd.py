@@ -2,6 +2,7 @@
 
 import hashlib
 import io
+import math
 import warnings
 from dataclasses import replace
 from pathlib import Path
@@ -17,6 +18,7 @@ from .dataset import Dataset, arrange, pixels
 
 FILE = "TFD_48x48.mat"
 SIDE, FOLDS = 48, 5
+LARGEST = 2**30
 FOLD_CODES = {0: "unlabelled"} | {code + 1: split for code, split in SPLIT_CODES.items()}
 EXPRESSION_CODES = {-1: "unlabelled"} | dict(enumerate(fer2013.EXPRESSIONS, 1))
 # each array's kind, its shape behind N, and its values
@@ -89,17 +91,26 @@ def _check(content: Arrays, path: Path) -> None:
             raise ValueError(f"{path}: fold {k} has {counts} images of codes 0 to 3, expected some of each")
 
 
+def _refuse_large(sizes: dict[str, int]) -> None:
+    """Raise ValueError for an array that claims more than LARGEST, before its memory is taken."""
+    if large := [key for key, size in sizes.items() if size > LARGEST]:
+        raise ValueError(f"{large[0]} claims {sizes[large[0]]} numbers or bytes; TFD's images have some 236 million")
+
+
 def _read(raw: bytes, path: Path) -> Arrays:
     try:
         if HDF5_SIGNATURE in (raw[:8], raw[512:520]):  # MATLAB 7.3: HDF5, usually behind a header of 512 bytes
             import h5py
 
             with h5py.File(io.BytesIO(raw), "r") as file:  # which lists MATLAB's axes in reverse
-                content = {key: np.atleast_1d(item).T for key, item in file.items() if isinstance(item, h5py.Dataset)}
+                there = {key: item for key in EXPECTED if isinstance(item := file.get(key), h5py.Dataset)}
+                _refuse_large({key: item.nbytes for key, item in there.items()})
+                content = {key: np.atleast_1d(item).T for key, item in there.items()}
         else:
-            from scipy.io import loadmat
+            from scipy.io import loadmat, whosmat
 
-            content = loadmat(io.BytesIO(raw))
+            _refuse_large({key: math.prod(shape) for key, shape, _ in whosmat(io.BytesIO(raw)) if key in EXPECTED})
+            content = loadmat(io.BytesIO(raw), variable_names=list(EXPECTED))
     except ImportError as error:
         raise ImportError(f"{path}: a MATLAB 7.3 file, which h5py reads; do: pip install h5py") from error
     except Exception as error:  # both readers raise many types on a damaged file

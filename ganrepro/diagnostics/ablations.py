@@ -9,8 +9,9 @@ import pandas as pd
 
 from ganrepro import parzen, paths, training
 from ganrepro.datasets import Dataset
+from ganrepro.locks import locked
 from ganrepro.recipes import Layer, Recipe
-from ganrepro.records import StoredTable
+from ganrepro.records import StoredTable, read_table
 
 Tables = tuple[pd.DataFrame, pd.DataFrame]
 COLUMNS = ["arm", "seed", "epochs", "products", "sigma", "valid", "mean", "se_examples", "best", "best_epoch", "d_real"]
@@ -86,10 +87,11 @@ def run(
 
 def _store(stored: StoredTable, rows: pd.DataFrame) -> None:
     """Put rows into a table, in place of those of the same training."""
-    if stored.file.is_file():
-        earlier = pd.read_csv(stored.file)
-        rows = pd.concat([earlier[~earlier.set_index(KEY).index.isin(rows.set_index(KEY).index)], rows])
-    stored.write(rows, digits=8)
+    with locked(stored.file):
+        if stored.file.is_file():
+            earlier = read_table(stored.file, KEY)
+            rows = pd.concat([earlier[~earlier.set_index(KEY).index.isin(rows.set_index(KEY).index)], rows])
+        stored.write(rows, digits=8)
 
 
 def train_arm(
@@ -118,12 +120,12 @@ def train_arm(
 
 def table(study: Study = STUDY) -> pd.DataFrame:
     """All trainings at hand, a row each; without rows if none was made."""
-    return pd.read_csv(study.scores.file) if study.scores.file.is_file() else pd.DataFrame(columns=COLUMNS)
+    return read_table(study.scores.file, KEY) if study.scores.file.is_file() else pd.DataFrame(columns=COLUMNS)
 
 
 def validated(study: Study = STUDY) -> pd.DataFrame:
     """The validation scores at hand, by epoch."""
-    return pd.read_csv(study.curves.file)
+    return read_table(study.curves.file, KEY)
 
 
 def committed(study: Study = STUDY) -> Tables:

@@ -31,16 +31,23 @@ class KernelSums:
         self.scales = torch.tensor(1 / (2 * sigmas**2), dtype=torch.float64, device=data.device)
         self.nearest = torch.full((len(data),), torch.inf, dtype=torch.float64, device=data.device)
         self.sums = torch.zeros(len(sigmas), len(data), dtype=torch.float64, device=data.device)
+        self.longest = 0.0  # |s|^2 of the samples so far
 
     def log(self) -> Float64[Tensor, "k n"]:
         """The logarithm of the sums, a row for each sigma."""
         norms = torch.cat([(x.double() - self.center).square().sum(1) for x in self.data.split(ROWS)])
         return self.sums.log() - (norms + self.nearest) * self.scales[:, None]
 
+    def uncertainty(self) -> Float64[Tensor, "k n"]:
+        """A bound on what float64 loses of each logarithm: d roundings of numbers as large as |x|^2 + |s|^2."""
+        norms = torch.cat([(x.double() - self.center).square().sum(1) for x in self.data.split(ROWS)])
+        return torch.finfo(torch.float64).eps * self.data.shape[1] * (norms + self.longest) * self.scales[:, None]
+
     def add(self, samples: Float[Tensor, "m d"]) -> Iterator[None]:
         """Add the kernels of samples, block after block of the data; yields after each."""
         s = samples.double() - self.center
         norms = s.square().sum(1)
+        self.longest = max(self.longest, float(norms.max()))
         product = torch.empty(ROWS * COLUMNS, dtype=torch.float64, device=s.device)
         kernels = torch.empty(ROWS * COLUMNS, dtype=torch.float32, device=s.device)
         for rows in (slice(start, start + ROWS) for start in range(0, len(self.data), ROWS)):

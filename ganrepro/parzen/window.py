@@ -31,6 +31,8 @@ Device = str | torch.device | None
 
 DEFAULT_GRID: Array = np.logspace(-1, 0, 10)  # the authors' grid: parzen_ll.py
 FINE_GRID: Array = np.arange(0.10, 0.3001, 0.005)
+LEAST, MOST = 1e-15, 1e15  # of sigma: beyond, float32 would not hold the squared distances that matter
+UNCERTAIN = 1e-3  # nats, or of the log-likelihood where that is larger
 SLAB = 8192  # samples held in float64 at a time
 
 
@@ -61,12 +63,15 @@ def log_likelihood(samples: Rows | Stream, data: Rows, sigma: float | Sigmas, *,
     numpy or torch, float32 or float64; samples may also be an iterable of such blocks (a generator, a list), or an
     np.memmap, and are then never in memory as a whole. Returns float64 (n,) for one sigma, (len(sigma), n) for
     several, within 1e-3 nats for sigma >= 0.03 and data in [0, 1]. Runs on `device`, by default where the samples are.
-    Raises ValueError for a wrong shape, an empty or non-finite array, or a sigma not above 0. Source: `parzen_ll.py`.
+    Raises ValueError for a wrong shape, an empty or non-finite array, a sigma not above 0 or beyond LEAST and MOST,
+    and one so small beside the numbers that float64 does not give the log-likelihood to a thousandth.
+    Source: `parzen_ll.py`.
     """
     slabs, total = _slabs(samples)
     x, sigmas = _matrix("data", data), np.atleast_1d(np.asarray(sigma, dtype=np.float64))
-    if sigmas.ndim != 1 or sigmas.size == 0 or not (np.isfinite(sigmas) & (sigmas > 0)).all():
-        raise ValueError(f"sigma = {sigma!r}; expected one finite number above 0, or a sequence of them")
+    if sigmas.ndim != 1 or sigmas.size == 0 or not ((sigmas >= LEAST) & (sigmas <= MOST)).all():
+        raise ValueError(f"sigma = {sigma!r}; expected one finite number above 0, from {LEAST:g} to {MOST:g}, or a "
+                         "sequence of them")  # fmt: skip
     (n, d), m = x.shape, 0
     sums: KernelSums | None = None
     with progress.bar(total=total and total * -(-n // ROWS), desc="Parzen window", unit="block") as bar:
@@ -82,6 +87,12 @@ def log_likelihood(samples: Rows | Stream, data: Rows, sigma: float | Sigmas, *,
     if sums is None:
         raise ValueError("samples is an empty stream; expected at least one block (m, d)")
     ll = sums.log().cpu().numpy() - np.log(m) - d * np.log(sigmas * np.sqrt(2 * np.pi))[:, None]
+    lost = sums.uncertainty().cpu().numpy()
+    if bad := np.argwhere(~((lost <= UNCERTAIN * np.maximum(1, np.abs(ll))) & np.isfinite(ll))).tolist():
+        k, i = bad[0]
+        raise ValueError(f"sigma = {sigmas[k]:.4g} is too small for data and samples of this size: float64 cannot tell "
+                         f"the distances from row {i} of data within {UNCERTAIN:g} of its log-likelihood; scale both "
+                         "down, or choose a larger sigma")  # fmt: skip
     return ll[0] if np.ndim(sigma) == 0 else ll
 
 
@@ -150,6 +161,8 @@ def _regrouped(blocks: Stream) -> Iterator[Float[Tensor, "m d"]]:
 
 
 def _matrix(name: str, array: Rows) -> Float[Tensor, "n d"]:
+    if isinstance(array, Tensor) and (array.is_meta or array.layout != torch.strided):
+        raise TypeError(f"{name} is a tensor without its numbers laid out in memory ({array.layout}, {array.device})")
     tensor = array.detach() if isinstance(array, Tensor) else torch.from_numpy(np.require(array, None, ["C", "W"]))
     if tensor.ndim != 2 or 0 in tensor.shape:
         raise ValueError(f"{name} has shape {tuple(tensor.shape)}; expected (n, d) with at least one row and column")

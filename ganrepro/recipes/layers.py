@@ -9,6 +9,7 @@ from pydantic.dataclasses import dataclass
 STRICT = ConfigDict(strict=True, extra="forbid")
 MARGINAL: Literal["marginal"] = "marginal"
 
+Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._+-]{0,99}$")]  # a part of a path, and no way out of it
 Count = Annotated[int, Field(ge=1)]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Width = Annotated[float, Field(ge=0, allow_inf_nan=False)]  # of the interval that weights are drawn from

@@ -12,9 +12,11 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import Field, TypeAdapter, model_validator
 from pydantic.dataclasses import dataclass
 
-from .layers import STRICT, AnyLayer, Count, Layer, Positive, Shape
+from .layers import STRICT, AnyLayer, Count, Layer, Name, Positive, Shape
 
 Keep = Annotated[float, Field(gt=0, le=1)]
+Momentum = Annotated[float, Field(ge=0, lt=1)]
+Decay = Annotated[float, Field(ge=1, allow_inf_nan=False)]
 Margin = Annotated[float, Field(ge=0, lt=0.5)]
 
 
@@ -131,7 +133,7 @@ class SecondStage:
 class Recipe:
     """Everything that decides a training, apart from the data, the seed and the device."""
 
-    name: str
+    name: Name
     shape: Shape  # (channels, height, width) of a sample
     generator: Annotated[tuple[AnyLayer, ...], Field(min_length=1)]
     discriminator: Annotated[tuple[AnyLayer, ...], Field(min_length=1)]
@@ -143,9 +145,9 @@ class Recipe:
     batch_size: Count = 100
     epoch_batches: Count | None = None  # ours: as many passes make an epoch as come nearest to so many; None: one
     learning_rate: Positive = 0.1  # C: mnist.yaml
-    learning_rate_decay: Positive = 1.000004  # C: divides the rate after every batch
+    learning_rate_decay: Decay = 1.000004  # C: divides the rate after every batch
     learning_rate_floor: Positive = 1e-6
-    momentum: tuple[float, float] = (0.5, 0.7)  # C: in epoch 1, and from epoch `momentum_epochs` on
+    momentum: tuple[Momentum, Momentum] = (0.5, 0.7)  # C: in epoch 1, and from epoch `momentum_epochs` on
     momentum_epochs: Count = 250
     max_col_norm: Positive | None = None  # C: tfd only
     update: Literal["simultaneous", "alternating"] = "simultaneous"  # C: simultaneous; P: Algorithm 1 alternates

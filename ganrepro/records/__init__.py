@@ -1,9 +1,9 @@
 """Run records: folders with all the evidence of one training. Read, written, found or trained."""
 
-from . import provenance
+from . import evidence, provenance
 from .pretrained import load_generator
-from .record import Record, read_npz, write_npz
-from .stored_table import StoredTable, write_table
+from .record import Record, seal, write_npz
+from .stored_table import StoredTable, read_table, write_table
 from .write import STORED_SAMPLES, write_record
 
 from .store import (  # isort: skip
@@ -13,6 +13,6 @@ from .store import (  # isort: skip
 
 __all__ = [
     "PROFILES", "STORED_SAMPLES", "WANTED", "Record", "StoredTable", "below", "checkpoint_folder", "everything",
-    "folder", "get_or_train", "get_with_weights", "load_generator", "provenance", "read", "read_npz", "snapshot",
-    "train_paper", "train_wanted", "write_npz", "write_record", "write_table",
+    "evidence", "folder", "get_or_train", "get_with_weights", "load_generator", "provenance", "read", "read_table",
+    "seal", "snapshot", "train_paper", "train_wanted", "write_npz", "write_record", "write_table",
 ]  # fmt: skip

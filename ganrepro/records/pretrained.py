@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from safetensors import SafetensorError
 from safetensors.torch import load_file
 
 from ganrepro import networks, paths
@@ -14,11 +15,14 @@ def load_generator(name: str = "mnist") -> networks.Generator:
     """The pretrained generator of a committed record, on the CPU: z (n, 100) -> images (n, 784) in [0, 1].
 
     Draw z with `networks.draw_noise(generator.recipe, n, torch.Generator())`, or see `networks.sample`.
-    Raises ValueError for a name without committed weights.
+    Raises ValueError for a name without committed weights, and for damaged ones.
     """
     if name not in (available := weights()):
         raise ValueError(f"no pretrained generator {name!r}; there are: {', '.join(sorted(available)) or 'none'}")
-    return networks.with_weights(networks.Generator, RECIPES[name], load_file(available[name]))
+    try:
+        return networks.with_weights(networks.Generator, RECIPES[name], load_file(available[name]))
+    except (SafetensorError, RuntimeError, OSError) as error:
+        raise ValueError(f"{available[name]} is damaged ({error}); restore it, or reinstall the package") from error
 
 
 def weights() -> dict[str, Path]:

@@ -1,9 +1,10 @@
-"""One run record: a folder with record.json, curves.csv, samples.npz, ll.npz and weights.safetensors."""
+"""One run record: a folder with record.json, curves.csv, samples.npz, ll.npz and weights.safetensors. record.json
+holds the SHA-256 of each of the others, and its own."""
 
+import hashlib
+import io
 import json
-import lzma
 import zipfile
-import zlib
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -13,13 +14,14 @@ import numpy as np
 import pandas as pd
 import torch
 from numpy.typing import NDArray
-from safetensors import SafetensorError
-from safetensors.torch import load_file
+from safetensors.torch import load
 
-from ganrepro import networks
+from ganrepro import networks, paths
+from ganrepro.datasets import npz
 from ganrepro.recipes import Recipe
 
 STORED_SAMPLES = 10_000  # as many as the score takes
+NEEDED = {"recipe": dict, "profile": str, "seed": int, "epochs": int, "dataset": dict, "scores": dict}  # in record.json
 
 
 @dataclass(frozen=True)
@@ -30,22 +32,64 @@ class Record:
 
     @cached_property
     def meta(self) -> dict[str, Any]:
-        """record.json: recipe, seed, provenance, label, epochs done, stopping rule, scores."""
+        """record.json: recipe, seed, provenance, label, epochs done, stopping rule, scores. Raises ValueError, as all
+        that is read here does, for a file that is missing, damaged, or not the one that record.json means."""
         file = self.path / "record.json"
         try:
-            return json.loads(file.read_text())
-        except (OSError, ValueError) as error:
+            text = file.read_bytes().decode()
+            found = json.loads(text)
+        except (OSError, ValueError, RecursionError) as error:
             raise _damaged(file, error) from error
+        if type(found) is not dict or (lacking := [k for k, kind in NEEDED.items() if type(found.get(k)) is not kind]):
+            raise _damaged(file, f"it holds no {lacking[0]}" if type(found) is dict else "it is no JSON object")
+        if found.keys() & {"files", "record_sha256"} and found.get("record_sha256") != _own_sha256(text, found):
+            raise _damaged(file, "its SHA-256 is not the one that it holds")
+        return found
+
+    @property
+    def is_sealed(self) -> bool:
+        """Whether record.json holds the SHA-256 of every file; records of earlier versions do not."""
+        return "files" in self.meta
+
+    def read_file(self, name: str) -> bytes:
+        """The content of one of its files, as record.json knows it."""
+        expected = self.meta.get("files", {}).get(name)
+        for _ in range(3):  # another record may take this one's place meanwhile
+            try:
+                content = (self.path / name).read_bytes()
+            except OSError as error:
+                raise _damaged(self.path / name, error) from error
+            if expected is None or hashlib.sha256(content).hexdigest() == expected:
+                return content
+            if Record(self.path).meta != self.meta:
+                raise ValueError(f"the record {self.path} was replaced by another while it was read; read it again")
+        raise _damaged(self.path / name, "its SHA-256 is not the one in record.json")
 
     @cached_property
     def curves(self) -> pd.DataFrame:
         """One row an epoch; the columns of `training.CURVES`."""
-        return pd.read_csv(self.path / "curves.csv")
+        try:
+            return pd.read_csv(io.BytesIO(self.read_file("curves.csv")))
+        except (ValueError, UnicodeError, MemoryError) as error:
+            raise _damaged(self.path / "curves.csv", error) from error
 
     @cached_property
     def arrays(self) -> dict[str, NDArray[Any]]:
         """samples.npz as it is stored: uint8 samples and progress, z, and lo and hi where samples are unbounded."""
-        return read_npz(self.path / "samples.npz", {"samples", "z", "progress"})
+        return self.read_npz("samples.npz", "samples", "z", "progress")
+
+    @cached_property
+    def scored(self) -> dict[str, NDArray[Any]]:
+        """ll.npz as it is stored: log-likelihoods, sigma and fold, and those of the other epoch."""
+        return self.read_npz("ll.npz", "ll", "sigma")
+
+    def read_npz(self, name: str, *needed: str) -> dict[str, NDArray[Any]]:
+        """All arrays of one of its .npz files, which must hold the needed ones."""
+        content = self.read_file(name)
+        try:
+            return npz.read(content, name, needed, optional=None)
+        except ValueError as error:
+            raise _damaged(self.path / name, error) from error
 
     @property
     def kept(self) -> str:
@@ -110,7 +154,7 @@ class Record:
     @property
     def ll(self) -> NDArray[np.float64]:
         """Log-likelihood of every test example in nats, fold after fold where there are folds."""
-        return read_npz(self.path / "ll.npz", {"ll", "sigma"})["ll"]
+        return self.scored["ll"]
 
     @property
     def label(self) -> str:
@@ -139,29 +183,56 @@ class Record:
 
     def generator(self) -> networks.Generator:
         """G with the record's weights, in eval mode on the CPU."""
-        return networks.with_weights(networks.Generator, self.recipe.at(self.kept_epoch), self.weights())
+        return self._player(networks.Generator)
 
     def discriminator(self) -> networks.Discriminator:
         """D with the record's weights, in eval mode on the CPU. Raises FileNotFoundError where G's alone are stored."""
-        return networks.with_weights(networks.Discriminator, self.recipe.at(self.kept_epoch), self.both_players())
+        return self._player(networks.Discriminator)
+
+    def _player(self, player: type[networks.Player]) -> networks.Player:
+        weights = self.weights() if player is networks.Generator else self.both_players()
+        try:
+            return networks.with_weights(player, self.recipe.at(self.kept_epoch), weights)
+        except RuntimeError as error:  # torch's, of names or shapes
+            raise _damaged(self.path / "weights.safetensors", str(error).splitlines()[-1].strip()) from error
 
     def weights(self) -> dict[str, torch.Tensor]:
         """Parameters as they are stored, named generator.* and discriminator.*; committed small nets have G's alone."""
         file = self.path / "weights.safetensors"
         if not self.has_weights:
             raise FileNotFoundError(f"{file} is not there: weights are committed for few records; train this one")
+        content = self.read_file(file.name)
         try:
-            return load_file(file)
-        except SafetensorError as error:
+            return load(content)
+        except Exception as error:  # safetensors raises several types on a damaged file
             raise _damaged(file, error) from error
 
+    @property
+    def has_both_players(self) -> bool:
+        """Whether D's weights are here, too."""
+        return self.has_weights and any(name.startswith("discriminator.") for name in self.weights())
 
     def both_players(self) -> dict[str, torch.Tensor]:
         """As `weights`. Raises FileNotFoundError where G's alone are stored."""
         weights = self.weights()
-        if not any(name.startswith("discriminator.") for name in weights):
+        if not self.has_both_players:
             raise FileNotFoundError(f"{self.path} has the weights of G alone; train this record to have those of D")
         return weights
+
+
+def seal(folder: Path, meta: dict[str, Any]) -> None:
+    """Write record.json: `meta`, the SHA-256 of each other file in the folder, and its own."""
+    files = {p.name: hashlib.sha256(p.read_bytes()).hexdigest() for p in sorted(folder.glob("[!.]*")) if p.is_file()}
+    files.pop("record.json", None)
+    text = json.dumps(meta | {"files": files, "record_sha256": "0" * 64}, indent=1) + "\n"
+    own = hashlib.sha256(text.encode()).hexdigest()
+    with paths.atomic_file(folder / "record.json") as unfinished:
+        unfinished.write_text(text.replace("0" * 64, own))
+
+
+def _own_sha256(text: str, meta: dict[str, Any]) -> str:
+    """The SHA-256 of record.json, of which zeros stand in its own place."""
+    return hashlib.sha256(text.replace(str(meta.get("record_sha256")), "0" * 64).encode()).hexdigest()
 
 
 def compact(weights: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
@@ -207,17 +278,6 @@ def write_npz(path: Path, arrays: dict[str, NDArray[Any]], compression: int = zi
                 np.lib.format.write_array(member, array, allow_pickle=False)
 
 
-def _damaged(path: Path, error: Exception) -> ValueError:
-    return ValueError(f"{path} is missing or damaged ({error}); restore it, or train the record anew")
-
-
-def read_npz(path: Path, expected: set[str]) -> dict[str, NDArray[Any]]:
-    """The arrays of a record's .npz. Raises ValueError, naming it, where it is damaged or lacks an expected one."""
-    try:
-        with np.load(path, allow_pickle=False) as file:
-            arrays = dict(file)
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error, lzma.LZMAError) as error:
-        raise _damaged(path, error) from error
-    if missing := sorted(expected - set(arrays)):
-        raise ValueError(f"{path} lacks {', '.join(missing)}; restore it, or train the record anew")
-    return arrays
+def _damaged(path: Path, error: Exception | str) -> ValueError:
+    return ValueError(f"{path} is missing or damaged ({error}); restore it, or train the record anew, with its folder "
+                      "moved away")  # fmt: skip

@@ -13,6 +13,7 @@ from ganrepro import datasets, paths, training
 from ganrepro.code_checksum import code_sha256
 from ganrepro.datasets import Dataset
 from ganrepro.device import torch_device
+from ganrepro.locks import locked
 from ganrepro.parameters import LARGEST_SEED, is_seed
 from ganrepro.progress import say
 from ganrepro.recipes import OWN, Recipe, for_dataset, made_for, quick
@@ -58,6 +59,17 @@ def read(path: Path) -> Record | None:
     return Record(path) if (path / "record.json").is_file() else None
 
 
+def _whole(path: Path) -> Record | None:
+    """The same; None, and a line that says so, where record.json is damaged."""
+    if record := read(path):
+        try:
+            _ = record.meta
+        except ValueError as error:
+            say(f"not used: {error}")
+            return None
+    return record
+
+
 def below(root: Path, profile: str = "*") -> list[Record]:
     """The records under a root, in order; hidden folders, which a killed `write` may leave, are ignored."""
     whole, folds = (root.glob(f"{profile}/*/{name}/record.json") for name in ("seed*", "seed*/fold*"))
@@ -75,7 +87,7 @@ def _roots() -> list[Path]:
 
 def _find_paper(recipe: Recipe, data: Dataset, seed: int) -> Record | None:
     name = folder(recipe, data, "paper", seed)
-    found = [record for root in _roots() if (record := read(root / name))]
+    found = [record for root in _roots() if (record := _whole(root / name))]
     for record in found:
         if not record.recipe.same_but_length(recipe):
             raise ValueError(f"the record {record.path} was made by another recipe: {record.recipe.difference(recipe)}"
@@ -111,14 +123,13 @@ def get_or_train(
     if profile != "paper":
         profile = "quick"
         wanted = wanted if isinstance(recipe, Recipe) else quick(wanted, len(data.training))
-        found = read(paths.runs() / folder(wanted, data, "quick", seed))
-        if found and found.meta["code"] == code_sha256():
+        if found := _finished(wanted, data, "quick", seed):
             training.warn_unless_d_has_moved(found.curves, found.title)
             return found
     if not train:
         path = paths.runs() / folder(wanted, data, profile, seed)
         raise FileNotFoundError(f"there is no record {path}; run with train=True to make it")
-    made = next(_train_records(wanted, data, profile, [seed], device))
+    (made,) = _train_records(wanted, data, profile, [seed], device)
     training.warn_unless_d_has_moved(made.curves, made.title)
     return made
 
@@ -136,28 +147,40 @@ def get_with_weights(
 
 
 def train_wanted(device: str = "auto", epochs: int | None = None) -> Iterator[Record]:
-    """Train every paper record that is missing or shorter than `epochs`; unavailable data are skipped, with a line."""
+    """Train every paper record that is missing or shorter than `epochs`; unavailable data are skipped, with a line.
+    Raises Diverged, once all others are trained, where one diverged."""
+    stopped = []
     for dataset, recipe, seeds in WANTED:
         try:
             data = datasets.load(dataset)
         except datasets.DatasetUnavailable as error:
             say(f"skipped: no record of {dataset}, recipe {recipe}, since its data are not here. {error}")
             continue
-        yield from train_paper(data, seeds, device, epochs, recipe)
+        try:
+            yield from train_paper(data, seeds, device, epochs, recipe)
+        except training.Diverged as error:
+            stopped.append(str(error))
+    if stopped:
+        raise training.Diverged("; ".join(stopped))
 
 
 def train_paper(
     data: Dataset, seeds: Seeds = (0,), device: str = "auto", epochs: int | None = None, recipe: str = OWN,
-    learning_rate: float | None = None, from_record: bool = False,
+    learning_rate: float | None = None, from_record: bool = False, from_checkpoint: bool = False,
 ) -> Iterator[Record]:  # fmt: skip
     """Train records of a recipe (see `for_dataset`) to `epochs` in all, from checkpoints if there; longer ones stay.
     A learning_rate stands in place of the recipe's. With from_record, a training without a checkpoint goes on from the
     weights of the record at hand (`Run.restart`); raises FileNotFoundError where there is none, or none with weights.
 
+    With from_checkpoint, a training without a checkpoint goes on from that of the recipe's own learning_rate, as after
+    a divergence; raises FileNotFoundError where there is none.
+
     One record a seed, or one for each fold where each fold has its own model. On a GPU all seeds are trained together.
+    Raises Diverged, once the others are trained, where one diverged.
     """
-    full = for_dataset(data.name, data.shape, recipe)
-    full = _at_rate(full if epochs is None else full.replace(epochs=epochs), learning_rate)
+    own = for_dataset(data.name, data.shape, recipe)
+    own = own if epochs is None else own.replace(epochs=epochs)
+    full, stopped = _at_rate(own, learning_rate), []
     for part in _models(data):
         training.check_arguments(full, part, seeds, full.epochs, 0)
         found = {seed: _find_paper(full, part, seed) for seed in seeds}
@@ -166,8 +189,35 @@ def train_paper(
         missing = [seed for seed in seeds if seed not in done]
         if from_record:
             _restart(full, part, {seed: found[seed] for seed in missing}, device)
+        if from_checkpoint:
+            _continue_at(full, own, part, missing, device)
         for group in [missing] if torch_device(device).type == "cuda" and missing else [[seed] for seed in missing]:
-            yield from _train_records(full, part, "paper", group, device)
+            try:
+                yield from _train_records(full, part, "paper", group, device)
+            except training.Diverged as error:
+                stopped.append(error)
+                yield from error.records
+    if stopped:
+        raise training.Diverged("; ".join(map(str, stopped)))
+
+
+def _continue_at(recipe: Recipe, own: Recipe, data: Dataset, seeds: Seeds, device: str) -> None:
+    """Write the checkpoints of trainings that go on from those of another recipe `own`, where there are none yet."""
+    for seed in seeds:
+        file, source = (checkpoint_folder(r, data) / f"seed{seed}.safetensors" for r in (recipe, own))
+        if file.is_file():
+            say(f"seed {seed} goes on from its checkpoint {file}")
+            continue
+        if not source.is_file():
+            raise FileNotFoundError(f"there is no checkpoint {source} to go on from; train without from_checkpoint to "
+                                    "begin a training")  # fmt: skip
+        run = training.start(own, data, seed, torch_device(device))
+        with locked(source):
+            checkpoints.load(source, run, datasets.prepare(data, own))
+        run.recipe = recipe
+        how = f"the checkpoint of {run.epoch} epochs at a learning rate of {own.learning_rate:g}"
+        run.restarts.append({"epoch": run.epoch, "from": how, "weights": "float32, with momenta and random stream"})
+        checkpoints.save(file, run, datasets.prepare(data, recipe))
 
 
 def _restart(recipe: Recipe, data: Dataset, found: dict[int, Record | None], device: str) -> None:
@@ -199,8 +249,10 @@ def snapshot(
 ) -> Iterator[Record]:
     """The record of a paper training as its checkpoint stands now, labelled with the epochs it has had.
 
-    Raises FileNotFoundError if no training has begun.
+    Raises FileNotFoundError if no training has begun. A record of more epochs stays.
     """
+    if not is_seed(seed):
+        raise ValueError(f"seed = {seed!r}; it must be an int from 0 to {LARGEST_SEED}")
     full = _at_rate(for_dataset(data.name, data.shape, recipe), learning_rate)
     for part in _models(data):
         file = checkpoint_folder(full, part) / f"seed{seed}.safetensors"
@@ -208,7 +260,10 @@ def snapshot(
             raise FileNotFoundError(f"there is no checkpoint {file}; `ganrepro records train` begins one")
         run = training.start(full, part, seed, torch_device(device))
         checkpoints.load(file, run, part)
-        yield write_record(run, part, "paper", paths.runs() / folder(full, part, "paper", seed))
+        where = paths.runs() / folder(full, part, "paper", seed)
+        with locked(where):
+            made = write_record(run, part, "paper", where)
+        yield made
 
 
 def _at_rate(recipe: Recipe, learning_rate: float | None) -> Recipe:
@@ -220,20 +275,48 @@ def _models(data: Dataset) -> list[Dataset]:
     return [data.fold(k) for k in range(len(data.folds or []))] if data.model_per_fold else [data]
 
 
-def _train_records(recipe: Recipe, data: Dataset, profile: str, seeds: Seeds, device: str) -> Iterator[Record]:
+def _finished(recipe: Recipe, data: Dataset, profile: str, seed: int) -> Record | None:
+    """The record under runs/ that this training would end in, if it is there: a quick one by today's code."""
+    record = _whole(paths.runs() / folder(recipe, data, profile, seed))
+    if record and profile == "paper":
+        return record if record.meta["epochs"] >= recipe.epochs and record.recipe.same_but_length(recipe) else None
+    return record if record and record.meta.get("code") == code_sha256() else None
+
+
+def _train_records(recipe: Recipe, data: Dataset, profile: str, seeds: Seeds, device: str) -> list[Record]:
+    """Train and write the records of these seeds: one command at a time, and none that another has made meanwhile."""
     training.check_arguments(recipe, data, seeds, recipe.epochs, 0)
     torch_device(device)  # refused here if it is not there, before a folder is made or a time estimated
     paths.require_writable(paths.runs())
+    where = {seed: paths.runs() / folder(recipe, data, profile, seed) for seed in seeds}
+    with locked(*where.values()):
+        made = {seed: found for seed in seeds if (found := _finished(recipe, data, profile, seed))}
+        if missing := [seed for seed in seeds if seed not in made]:
+            runs, stopped = _train(recipe, data, profile, missing, device)
+            made |= {run.seed: write_record(run, data, profile, where[run.seed]) for run in runs}
+            if stopped:
+                stopped.records = [made[seed] for seed in seeds if seed in made]
+                raise stopped
+    return [made[seed] for seed in seeds if seed in made]
+
+
+def _train(
+    recipe: Recipe, data: Dataset, profile: str, seeds: Seeds, device: str
+) -> tuple[list[training.Run], training.Diverged | None]:
     if profile == "paper":
         seconds = training.estimate_seconds(recipe, data, device)
         say(f"training {recipe.name} on {data.label}, {recipe.epochs} epochs: about {_duration(seconds)} here")
     every = 0 if profile == "quick" else 1 if recipe.stopping == "best" else VALIDATE_EVERY
-    runs = training.train(recipe, data, seeds=seeds, device=device, validate_every=every,
-                          checkpoint_dir=checkpoint_folder(recipe, data) if profile == "paper" else None)  # fmt: skip
-    rate = sum(run.curves.step.max() for run in runs) / max(1e-9, sum(run.curves.seconds.sum() for run in runs))
-    say(f"trained {recipe.name} on {data.label}: {rate:.3g} steps/s")
-    for run in runs:
-        yield write_record(run, data, profile, paths.runs() / folder(recipe, data, profile, run.seed))
+    stopped, checkpoint_dir = None, checkpoint_folder(recipe, data) if profile == "paper" else None
+    try:
+        runs = training.train(recipe, data, seeds=seeds, device=device, validate_every=every,
+                              checkpoint_dir=checkpoint_dir)  # fmt: skip
+    except training.Diverged as error:
+        runs, stopped = error.others, error
+    if runs:
+        rate = sum(run.curves.step.max() for run in runs) / max(1e-9, sum(run.curves.seconds.sum() for run in runs))
+        say(f"trained {recipe.name} on {data.label}: {rate:.3g} steps/s")
+    return runs, stopped
 
 
 def _duration(seconds: float) -> str:

@@ -1,5 +1,6 @@
 """A table that is made under runs/ and committed under results/."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -28,7 +29,7 @@ class StoredTable:
     def committed(self) -> pd.DataFrame | None:
         """The committed table; None if there is none, or no repository."""
         there = paths.REPOSITORY is not None and self.committed_file.is_file()
-        return pd.read_csv(self.committed_file) if there else None
+        return read_table(self.committed_file) if there else None
 
     def write(self, table: pd.DataFrame, digits: int = 10) -> Path:
         """Write it under runs/, whole or not at all. Returns the path."""
@@ -41,3 +42,14 @@ def write_table(table: pd.DataFrame, path: str | Path, digits: int = 10) -> Path
     with paths.atomic_file(path) as unfinished:
         table.to_csv(unfinished, index=False, float_format=f"%.{digits}g")
     return path
+
+
+def read_table(path: Path, columns: Sequence[str] = ()) -> pd.DataFrame:
+    """A table. Raises ValueError, naming it, where it is missing, damaged, or lacks one of these columns."""
+    try:
+        table = pd.read_csv(path)
+    except (OSError, ValueError) as error:  # pandas' and codecs' errors are ValueErrors
+        raise ValueError(f"the table {path} is missing or damaged ({error}); restore it, or make it anew") from error
+    if missing := [name for name in columns if name not in table]:
+        raise ValueError(f"the table {path} is damaged: it has no column {missing[0]!r}; restore it, or make it anew")
+    return table

@@ -1,6 +1,5 @@
 """Write a record: score a run and store everything in one folder, whole or not at all."""
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -9,10 +8,11 @@ from numpy.typing import NDArray
 
 from ganrepro import datasets, networks, parzen, paths, training
 from ganrepro.code_checksum import code_sha256
+from ganrepro.progress import say
 from ganrepro.training import checkpoints
 
 from . import provenance
-from .record import STORED_SAMPLES, Record, compact, decode, encode, write_npz
+from .record import STORED_SAMPLES, Record, compact, decode, encode, seal, write_npz
 
 STOPPING_RULES = {
     "last": "last epoch; beside it the best epoch by validation Parzen score, where validation was on",
@@ -26,8 +26,13 @@ def write_record(run: training.Run, data: datasets.Dataset, profile: str, path: 
     The weights, the stored samples and `ll` are those of the epoch that the recipe's stopping rule keeps: the last, or
     the best on validation data. If the other is another epoch, last_samples and last_ll, or best_samples and best_ll,
     are that one's. Scores are those of the stored uint8 samples, so that anyone can recompute them: of both epochs, and
-    of the kept one with sigma from the fine grid. None is chosen on test data.
+    of the kept one with sigma from the fine grid. None is chosen on test data. A paper record of the same training that
+    has more epochs stays: it is returned, and a line says so.
     """
+    if profile == "paper" and (longer := _longer(path, run)):
+        say(f"{path} is kept: it has {longer.meta['epochs']} epochs, this training {run.epoch}. To replace it, move it "
+            "away first")  # fmt: skip
+        return longer
     device, data = run.rng.device, datasets.prepare(data, run.recipe)
     epochs = {"last": run.epoch} | ({"best": run.best_epoch} if run.best_epoch else {})
     kept = run.recipe.stopping if run.recipe.stopping in epochs else "last"
@@ -63,9 +68,19 @@ def write_record(run: training.Run, data: datasets.Dataset, profile: str, path: 
     if run.restarts:
         meta["restarts"] = run.restarts
     with paths.atomic_folder(path) as unfinished:
-        (unfinished / "record.json").write_text(json.dumps(meta, indent=1) + "\n")
         run.curves.to_csv(unfinished / "curves.csv", index=False, float_format="%.6g")
         write_npz(unfinished / "samples.npz", {"z": z[:64].numpy()} | stored | conditions)
         write_npz(unfinished / "ll.npz", {"ll": of_kept.ll, "sigma": of_kept.sigma, "fold": of_kept.fold} | ll)
         checkpoints.save_tensors(weights, unfinished / "weights.safetensors")
+        seal(unfinished, meta)
     return Record(path)
+
+
+def _longer(path: Path, run: training.Run) -> Record | None:
+    """The record at a path if it is of the same training, whole, and has had more epochs than a run."""
+    try:
+        there = Record(path)
+        same = there.meta["seed"] == run.seed and there.recipe.same_but_length(run.recipe)
+        return there if same and there.meta["epochs"] > run.epoch else None
+    except ValueError:  # none, or a damaged one
+        return None

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import shutil
 import zipfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import matplotlib.pyplot as plt
-import pandas as pd
 import torch
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
@@ -19,7 +19,7 @@ from ganrepro.extensions import subsets
 from ganrepro.extensions.coordination import alternating
 from ganrepro.parzen import controls
 from ganrepro.progress import say
-from ganrepro.records import Record, StoredTable, provenance, write_npz, write_table
+from ganrepro.records import Record, StoredTable, provenance, read_table, write_npz, write_table
 from ganrepro.training import checkpoints
 
 from . import coordination, documents, figures, tables
@@ -42,8 +42,8 @@ FIGURE2 = {  # the record that each part is drawn from; a part without one, or w
 
 def publish() -> list[Path]:
     """Copy finished paper records to results/ and rebuild all that is made from them. Returns the written paths."""
-    changed = [commit_record(record) for record in records.below(paths.runs(), "paper")]
-    written = [p for p in changed if p] + commit_tables() + coordination.rebuild()
+    changed = [commit_record(record) for record in [*new_records()]]  # all are checked before one is written
+    written = [p for p in changed if p] + seal_earlier() + commit_tables() + coordination.rebuild()
     if tables.CONTROLS.committed() is None:
         written.append(write_controls())
     committed = records.below(paths.results(), "paper")
@@ -51,16 +51,46 @@ def publish() -> list[Path]:
     return [*written, *write_figures(), *documents.update()]
 
 
+def new_records() -> Iterator[Record]:
+    """The paper records under runs/ that have more epochs than the committed ones, each with its evidence checked; one
+    whose data are not here is left out, with a line. Raises ValueError for evidence that does not hold."""
+    for record in records.below(paths.runs(), "paper"):
+        earlier = records.read(_target(record))
+        if earlier and earlier.meta["epochs"] >= record.meta["epochs"]:
+            continue
+        if not record.is_sealed:
+            say(f"{record.path} has no checksums, since an earlier version wrote it; its scores are checked as all are")
+        try:
+            records.evidence.check(record)
+        except datasets.DatasetUnavailable as error:
+            say(f"skipped: the scores of {record.path} cannot be checked, since its data are not here. {error}")
+            continue
+        yield record
+
+
+def seal_earlier() -> list[Path]:
+    """Put the checksums of their files into the committed records that have none. Returns what is written."""
+    found = [record for record in records.below(paths.results(), "paper") if not record.is_sealed]
+    for record in found:
+        records.evidence.check_whole(record)
+        records.seal(record.path, record.meta)
+    return [record.path / "record.json" for record in found]
+
+
+def _target(record: Record) -> Path:
+    return paths.results() / record.path.relative_to(paths.runs())
+
+
 def commit_record(record: Record) -> Path | None:
     """Put the committed part of a record under results/, unless the one there has as many epochs. Returns its folder.
     Weights are those of MNIST seed 0, and G's alone of the small nets in WITH_GENERATOR. A subsets record has
     completions of test pictures beside or in place of weights."""
-    target = paths.results() / record.path.relative_to(paths.runs())
+    target = _target(record)
     earlier = records.read(target)
     if earlier and earlier.meta["epochs"] >= record.meta["epochs"]:
         return None
     dataset, seed = record.meta["dataset"]["name"], record.meta["seed"]
-    kept = ["record.json", "curves.csv", "ll.npz"]
+    kept = ["curves.csv", "ll.npz"]
     if record.recipe.task.kind == "subsets" and record.has_weights and not (record.path / subsets.FILE).is_file():
         subsets.write(record, datasets.load(dataset))
     if (record.path / subsets.FILE).is_file():
@@ -70,11 +100,12 @@ def commit_record(record: Record) -> Path | None:
     of_g = record.has_weights and target.relative_to(paths.results() / "paper").as_posix() in WITH_GENERATOR
     with paths.atomic_folder(target) as unfinished:
         for name in kept:
-            shutil.copyfile(record.path / name, unfinished / name)
+            (unfinished / name).write_bytes(record.read_file(name))
         write_npz(unfinished / "samples.npz", _committed_arrays(record), zipfile.ZIP_LZMA)
         if of_g:
             weights = {name: p for name, p in record.weights().items() if name.startswith("generator.")}
             checkpoints.save_tensors(weights, unfinished / "weights.safetensors")
+        records.seal(unfinished, record.meta)
     return target
 
 
@@ -113,7 +144,7 @@ def commit_tables() -> list[Path]:
 def _superseded(stored: StoredTable) -> bool:
     """Whether the committed table names a later commit than this one; a line says so. Not all tables name one."""
     files = [file for file in (stored.file, stored.committed_file) if file.is_file()]
-    commits = [str(table.commit[0]) for file in files if "commit" in (table := pd.read_csv(file)) and len(table)]
+    commits = [str(table.commit[0]) for file in files if "commit" in (table := read_table(file)) and len(table)]
     if older := len(commits) == 2 and provenance.is_before(*commits):
         made, there = (commit[:7] for commit in commits)
         say(f"skipped: {stored.file} was made at commit {made}, before the committed table ({there})")

@@ -13,7 +13,13 @@ from .algorithm1 import STEPS
 from .players import Player
 from .schedule import Rates, examples_in_epoch, order, rates_at
 
+EXPLODED = 100.0  # nats of a mean loss over an epoch; that of a G which has lost for good stays below 10
 WARM_UP = 3  # steps before a capture, in which libraries allocate what they need once; undone after
+
+
+def within_bounds(total: Tensor, steps: int) -> Tensor:
+    """(R,) whether sums (4, R) of losses and of D's outputs are finite and below EXPLODED in the mean over an epoch."""
+    return total.abs().amax(0) <= EXPLODED * steps
 
 
 class Replicas:
@@ -33,10 +39,12 @@ class Replicas:
         self.momentum = torch.zeros((), dtype=torch.float64, device=x.device)
         self.i = torch.zeros(1, dtype=torch.int64, device=x.device)  # the number of the step in its epoch
         self.total = torch.zeros(4, len(self.rngs), device=x.device)
+        self.steady = torch.zeros(len(self.rngs), dtype=torch.int64, device=x.device)
         self.graph: torch.cuda.CUDAGraph | None = None
 
-    def epoch(self, number: int, batch: int, bar: tqdm) -> Tensor:
-        """Epoch `number` (from 1), whose first minibatch is number `batch`. Returns the means of its steps, (4, R)."""
+    def epoch(self, number: int, batch: int, bar: tqdm) -> tuple[Tensor, Tensor]:
+        """Epoch `number` (from 1), whose first minibatch is number `batch`. Returns the means of its steps (4, R), and
+        the numbers of steps (R,) before which the losses left all bounds."""
         orders = [order(self.recipe, len(self.x), rng) for rng in self.rngs]
         split = self.full * self.rows.shape[-1]
         self.rows.copy_(torch.stack([own[:split].view(self.rows.shape[1:]) for own in orders]))
@@ -45,6 +53,7 @@ class Replicas:
         self.momentum.copy_(rates_at(self.recipe, number, batch).momentum)
         self.i.zero_()
         self.total.zero_()
+        self.steady.zero_()
         if self.x.is_cuda and self.full and self.graph is None:
             self.graph = self.capture()
         for _ in range(self.full):
@@ -54,7 +63,12 @@ class Replicas:
             rows = torch.stack([own[split:] for own in orders])
             self.move(rows, rates_at(self.recipe, number, batch + self.full * self.now.k))
             bar.update(len(self.rngs))
-        return self.total / (self.full + bool(self.rest))
+        return self.total / self.steps, self.steady
+
+    @property
+    def steps(self) -> int:
+        """Steps in an epoch."""
+        return self.full + bool(self.rest)
 
     def advance(self) -> None:
         """The next step of the epoch; what is captured."""
@@ -69,10 +83,11 @@ class Replicas:
         drawn = zip(*(self.task.draw(sizes, rng) for rng in self.rngs), strict=True)
         draws = [tasks.Draw.stack(of_all) for of_all in drawn]
         self.total += self.step(self.task, self.g, self.d, batches, draws, rates)
+        self.steady += within_bounds(self.total, self.steps)
 
     def capture(self) -> torch.cuda.CUDAGraph:
         """`advance` as a CUDA graph. It leaves parameters, random states and the epoch's counters as they were."""
-        state = [*self.g.state().values(), *self.d.state().values(), self.i, self.total]
+        state = [*self.g.state().values(), *self.d.state().values(), self.i, self.total, self.steady]
         kept, chance = [t.detach().clone() for t in state], [rng.get_state() for rng in self.rngs]
         aside = torch.cuda.Stream()
         aside.wait_stream(torch.cuda.current_stream())

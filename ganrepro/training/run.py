@@ -19,6 +19,7 @@ from .players import Player
 from .schedule import minibatches_in_epoch
 
 CURVES = ("epoch", "step", "d_loss", "g_loss", "d_real", "d_fake", "valid_ll", "lr", "momentum", "seconds")
+PROGRESS = 100  # points that are followed
 VALIDATION_SAMPLES = 10_000  # as many as the final score takes
 PROGRESS_EPOCHS = frozenset([0] + [m * 10**e for e in range(6) for m in (1, 2, 5)])
 SEED_INIT, SEED_TRAIN, SEED_PROGRESS, SEED_STAGE, SEED_CONDITION = range(5)  # independent random streams of one seed
@@ -30,7 +31,7 @@ def random_state(seed: int, stream: int, device: torch.device | str = "cpu") -> 
     return torch.Generator(device).manual_seed(int(np.random.SeedSequence([seed, stream]).generate_state(1)[0]))
 
 
-@dataclass
+@dataclass(eq=False)
 class Run:
     """One training, with its networks at the last epoch."""
 
@@ -136,8 +137,8 @@ def rows(data: Dataset) -> Tensor:
 def progress_samples(run: Run) -> Tensor:
     """(100, d) samples of the seed's own fixed z: the same 100 points through the whole training. With the task
     Conditional a row for each of ten conditions, a column for each of ten z."""
-    z = networks.noise(run.recipe, 100, int(random_state(run.seed, SEED_PROGRESS).initial_seed()))
-    c = run.draw_conditions(100)
+    z = networks.noise(run.recipe, PROGRESS, int(random_state(run.seed, SEED_PROGRESS).initial_seed()))
+    c = run.draw_conditions(PROGRESS)
     if run.recipe.task.kind == "conditional" and run.conditions is not None:
         known = run.conditions.unique(dim=0).flip(0)  # one-hot: class 0 first
         c = known[torch.linspace(0, len(known) - 1, 10).round().long()].repeat_interleave(10, 0)

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import NamedTuple
 
 import torch
@@ -22,7 +23,9 @@ def rates_at(recipe: Recipe, epoch: int, batch: int) -> Rates:
     second stage starts as the first did."""
     if recipe.second_stage is not None and epoch > recipe.second_stage.after:
         epoch -= recipe.second_stage.after
-    lr = max(recipe.learning_rate / recipe.learning_rate_decay**batch, recipe.learning_rate_floor)
+    lr = recipe.learning_rate_floor
+    with suppress(OverflowError):  # of a power far below the floor
+        lr = max(recipe.learning_rate / recipe.learning_rate_decay**batch, lr)
     start, end = recipe.momentum
     grown = min(1.0, (epoch - 1) / max(1, recipe.momentum_epochs - 1))
     return Rates(*torch.tensor([lr, start + (end - start) * grown], dtype=torch.float64).unbind())

@@ -34,6 +34,7 @@ def server(monkeypatch):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("no_proxy", "127.0.0.1")
     monkeypatch.delenv("GANREPRO_OFFLINE", raising=False)
+    monkeypatch.setattr("ganrepro.datasets.fetch.SCHEMES", ("http",))
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     server.pages, server.asked = {}, []
     server.url = f"http://127.0.0.1:{server.server_port}"

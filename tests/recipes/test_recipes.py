@@ -170,7 +170,7 @@ def test_a_shape_that_is_none_is_refused(shape):
         ({"keep_hidden": 1.5}, "keep_hidden\n  Input should be less than or equal to 1"),
         ({"learning_rate": 0.0}, "learning_rate\n  Input should be greater than 0"),
         ({"learning_rate": float("nan")}, "learning_rate\n  Input should be a finite number"),
-        ({"learning_rate_decay": 0.0}, "learning_rate_decay\n  Input should be greater than 0"),
+        ({"learning_rate_decay": 0.0}, "learning_rate_decay\n  Input should be greater than or equal to 1"),
         ({"max_col_norm": -1.0}, "max_col_norm\n  Input should be greater than 0"),
         ({"shape": (1, 9, 9)}, "recipe mnist: G's last layer has 64 units"),
         ({"task": Classes(classes=3)}, "D's last layer has 1 units; the task classes needs 3"),

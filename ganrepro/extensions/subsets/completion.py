@@ -15,7 +15,7 @@ from torch import Tensor
 from ganrepro import networks, paths
 from ganrepro.datasets import Dataset
 from ganrepro.parzen import controls
-from ganrepro.records import Record, read_npz, write_npz
+from ganrepro.records import Record, write_npz
 from ganrepro.training import tasks
 
 from .fills import Distances, measure
@@ -111,10 +111,11 @@ def write(record: Record, data: Dataset, pictures: int = PICTURES, m: int = FILL
 
 
 def read(record: Record) -> Evidence | None:
-    """The content of `completions.npz`, distances to float32; None if there is no such file. Raises as `read_npz`."""
+    """The content of `completions.npz`, distances to float32; None if there is no such file. Raises ValueError for a
+    damaged one."""
     if not (record.path / FILE).is_file():
         return None
-    stored, found = read_npz(record.path / FILE, {"names"}), Evidence({}, {}, {}, stored=True)
+    stored, found = record.read_npz(FILE, "names"), Evidence({}, {}, {}, stored=True)
     for i, name in enumerate(map(str, stored["names"])):
         found.masks[name] = torch.from_numpy(stored[f"mask{i}"]).float()
         found.fills[name] = torch.from_numpy(stored[f"fills{i}"]).float() / 255

@@ -6,6 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ganrepro.datasets import npz
 from ganrepro.paths import absolute
 
 Shape = tuple[int, int, int]
@@ -49,8 +50,11 @@ def check_mask(mask: Tensor, shape: Shape) -> Tensor:
 
 def read_mask(path: str | Path, shape: Shape) -> Tensor:
     """A mask (d,) from an .npy of shape (h, w). Raises ValueError for any other file, and as `check_mask`."""
+    file = absolute(path)
     try:
-        array = np.asarray(np.load(absolute(path), allow_pickle=False), dtype=np.float32)
+        with file.open("rb") as content:
+            npz.check_header(content, file.stat().st_size, "the mask")
+        array = np.asarray(np.load(file, allow_pickle=False), dtype=np.float32)
     except (OSError, EOFError, TypeError, ValueError) as error:
         raise ValueError(f"mask = {str(path)!r} cannot be read as an .npy of numbers ({error})") from error
     return check_mask(torch.from_numpy(array), shape)
