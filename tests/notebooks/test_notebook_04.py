@@ -1,12 +1,25 @@
-"""Notebook 04 as its users run it: a collapsed model is called collapsed, and the work goes on."""
+"""Notebook 04 as its users run it: faces that are faces, and a collapsed model that is called collapsed."""
 
 import json
+import re
 
 import numpy as np
 
 
-def test_04_calls_the_collapsed_faces_alike_and_not_copied(papermill, clean_tree, tmp_path):
+def test_04_shows_faces_that_differ_and_are_no_copies(papermill, clean_tree, tmp_path):
     done = papermill("04_samples.ipynb", {"dataset": "tfd"}, GANREPRO_DATA=str(tmp_path))
+    assert done.returncode == 0, done.stderr[-3000:]
+    said = done.text
+    assert "TFD stand-in: AT&T faces: 200 samples, recipe tfd-small, epoch" in said
+    assert "the model: like held-out data" in said
+    assert "much nearer to a training example than 99% of the test data: 0 of 40" in said
+    assert float(re.search(r"mean distance between two samples over .*: ([\d.]+)", said)[1]) >= 0.5
+    assert "the model's lines are varied and even: True" in said and "is used instead" not in said  # it has its weights
+
+
+def test_04_calls_collapsed_faces_alike_and_not_copied(papermill, clean_tree, tmp_path):
+    """After the 500 steps of the quick profile."""
+    done = papermill("04_samples.ipynb", {"dataset": "tfd", "profile": "quick"}, GANREPRO_DATA=str(tmp_path))
     assert done.returncode == 0, done.stderr[-3000:]
     said = done.text
     assert "TFD stand-in: AT&T faces" in said

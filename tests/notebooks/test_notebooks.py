@@ -64,6 +64,16 @@ def test_03_on_the_face_stand_in(papermill, clean_tree, tmp_path):
     assert all("paper, Table 1" in ",".join(row) for row in rows if row[1] == "TFD")
 
 
+def test_03_shows_the_small_face_record_above_the_mean_face_on_every_fold(papermill, clean_tree, tmp_path):
+    done = papermill("03_parzen.ipynb", {"dataset": "tfd"}, GANREPRO_DATA=str(tmp_path))
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert done.text.count("paper profile, recipe tfd-small, seed 0: epoch") == 5
+    assert "samples score above the mean image on 5 of 5 folds" in done.text and "Gaussian" in done.text
+    rows = pd.read_csv(tmp_path / "runs/tables/table1_att.csv")
+    ours = rows[rows.recipe == "tfd-small"]
+    assert set(ours.model) == {f"{tables.OURS}, tfd-small"} and (ours.se_folds > 0).all()
+
+
 def test_03_on_the_toronto_faces_in_their_own_layout(papermill, tmp_path):
     """A file of the real layout: rows of ours are labelled TFD, and nothing is a stand-in."""
     rng = np.random.default_rng(0)
