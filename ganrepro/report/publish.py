@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from ganrepro import datasets, networks, parzen, paths, records
-from ganrepro.diagnostics import ablations, neighbours
+from ganrepro.diagnostics import ablations, growth, neighbours
 from ganrepro.extensions import subsets
 from ganrepro.extensions.coordination import alternating
 from ganrepro.parzen import controls
@@ -166,8 +166,8 @@ def write_controls() -> Path:
 
 
 def write_figures() -> list[Path]:
-    """Draw Figure 2's parts that have a record, the ablations, and from MNIST seed 0 Figure 3, the sheet of progress
-    and the learning curves. Returns their paths."""
+    """Draw Figure 2's parts that have a record, the ablations, and from MNIST seed 0 Figure 3, the sheet of progress,
+    the learning curves and the growth of the score. Returns their paths."""
     figures.use_style()
     written, drawn = [path for part in FIGURE2 if (path := write_figure2(part))], {}
     if len(curves := ablations.committed()[1]):
@@ -178,6 +178,8 @@ def write_figures() -> list[Path]:
         drawn["figure3.png"] = figures.figure3(walks(record), shape, "Figure 3: along straight lines in z")
         drawn["progress.png"] = figures.rows(record.progress[:, :10], shape, stages, "The same ten z as training goes")
         drawn["curves.png"] = figures.learning_curves(record.curves, restarts=record.restarts)
+        if record.meta["epochs"] >= 2 * growth.SINCE:
+            drawn["growth.png"] = figures.growth(record.curves, growth.fit(record.curves), record.recipe.epochs)
     return written + [_save(figure, name) for name, figure in drawn.items()]
 
 
