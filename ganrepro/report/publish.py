@@ -34,9 +34,9 @@ WITH_GENERATOR = {  # small nets that notebooks draw from, below results/paper
 }  # fmt: skip
 FIGURE2 = {  # the record that each part is drawn from; a part without one, or without its data, is left out
     "figure2a": ("Figure 2a: MNIST", "paper/mnist/seed0"),
-    "figure2b": ("Figure 2b: TFD stand-in, AT&T faces, small nets", "paper/tfd-small@att/seed0/fold0"),
-    "figure2c": ("Figure 2c: CIFAR-10, fully connected, small nets", "paper/cifar10-fc-small/seed0"),
-    "figure2d": ("Figure 2d: CIFAR-10, convolutional, small nets", "paper/cifar10-conv-small/seed0"),
+    "figure2b": ("Figure 2b: TFD stand-in (AT&T), small nets", "paper/tfd-small@att/seed0/fold0"),
+    "figure2c": ("Figure 2c: CIFAR-10, small nets", "paper/cifar10-fc-small/seed0"),
+    "figure2d": ("Figure 2d: CIFAR-10, small convolutional nets", "paper/cifar10-conv-small/seed0"),
 }
 
 
@@ -205,7 +205,8 @@ def write_figure2(part: str) -> Path | None:
     shown = torch.from_numpy(record.samples[:30])
     near = data.training[neighbours.nearest(shown[5::6], data.training).index]
     pair = datasets.pictures(data, shown), datasets.pictures(data, near)
-    return _save(figures.figure2(*pair, data.shape, 6, f"{title}, {record.length}"), f"{part}.png")
+    length = f"epoch {record.kept_epoch}" if record.kept == "best" else record.length
+    return _save(figures.figure2(*pair, data.shape, 6, f"{title}, {length}"), f"{part}.png")
 
 
 def walks(record: Record, rows: int = 4, steps: int = 12) -> torch.Tensor:
