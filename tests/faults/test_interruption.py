@@ -73,6 +73,7 @@ def test_killed_trainings_end_in_the_same_bits(start, tmp_path, promise):
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1200)
 def test_killed_sixty_times(start, tmp_path, promise):
     compare(start, tmp_path, promise, chains=8, kills=8)
 
