@@ -13,6 +13,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as of_numpy
 
 from ganrepro import datasets, game, networks, parameters, parzen, paths, recipes, records, theory, training
 from ganrepro.recipes import Layer, for_dataset
@@ -165,5 +168,59 @@ def test_wrong_arguments_are_refused_clearly(tmp_path, monkeypatch, promise, bou
                     lost.append(f"{name}({argument}={what}) = {found}")
         if new := set(tmp_path.rglob("*")) - set(before):
             lost.append(f"{name} wrote {new}")
-    print(dict(counts), *lost, sep="\n")
     promise("calls with wrong arguments are refused by ValueError or TypeError, or answered", counts.total(), lost)
+
+
+# ----------------------------------------------------------------------------- the Parzen window
+
+
+def by_differences(samples, data, sigma):
+    """The same in long double, from the differences themselves."""
+    s, x, sigma = (np.asarray(a, np.longdouble) for a in (samples, data, sigma))
+    a = -((x[:, None] - s) ** 2).sum(-1) / (2 * sigma**2)
+    top = a.max(1)
+    kernels = np.log(np.exp(a - top[:, None]).sum(1))
+    return (top + kernels - np.log(len(s)) - x.shape[1] * np.log(sigma * np.sqrt(2 * np.pi))).astype(float)
+
+
+def right_or_refused(samples, data, sigma):
+    try:
+        found = parzen.log_likelihood(samples, data, sigma)
+    except ValueError:
+        return True
+    return np.allclose(found, by_differences(samples, data, sigma), rtol=2e-3, atol=2e-3)
+
+
+def test_the_parzen_window_is_right_or_refuses(promise):
+    """From the smallest to the largest numbers, sigmas from 1e-200 to 1e20, with data on samples and far from them."""
+    rng, wrong, tried = np.random.default_rng(0), [], 0
+    for size in 10.0 ** np.arange(-60, 160, 4):
+        for sigma in (1e-200, 1e-30, 1e-10, 1e-5, 0.01, 0.1, 1.0, 1e5, 1e20):
+            for offset in (0, size):
+                samples, data = (rng.random((n, 3)) * size + offset for n in (20, 7))
+                data[0], tried = samples[0], tried + 1
+                if not right_or_refused(samples, data, sigma):
+                    wrong.append((size, sigma, offset))
+    promise("log-likelihoods are right or refused, |x| to 1e156", tried, wrong)
+
+
+@given(
+    of_numpy.arrays(np.float64, (4, 2), elements=st.floats(-1e30, 1e30)),
+    of_numpy.arrays(np.float64, (3, 2), elements=st.floats(-1e30, 1e30)),
+    st.floats(1e-20, 1e20),
+)
+@settings(max_examples=300)
+def test_any_numbers_are_scored_rightly_or_refused(samples, data, sigma):
+    assert right_or_refused(samples, data, sigma)
+
+
+@given(st.text(max_size=300))
+@settings(max_examples=300)
+def test_any_text_is_a_name_within_its_folder_or_refused(name):
+    try:
+        recipe = RECIPE.replace(name=name)
+    except ValueError:
+        return
+    root = Path("/runs")
+    place = (root / records.folder(recipe, datasets.load("digits"), "paper", 0)).resolve()
+    assert root in place.parents and len(place.relative_to(root).parts) == 3
