@@ -36,6 +36,9 @@ def _figures_without_a_screen() -> None:
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """A line for each promise of tests/faults that this run tested (see docs/reliability.md)."""
     reports = [r for found in terminalreporter.stats.values() for r in found if getattr(r, "when", "") == "call"]
-    promises = [value for report in reports for name, value in report.user_properties if name == "promise"]
-    for text, tried, lost in sorted(promises):
+    counts: dict[str, list[int]] = {}
+    for text, tried, lost in (v for report in reports for name, v in report.user_properties if name == "promise"):
+        of_text = counts.setdefault(text, [0, 0])
+        of_text[0], of_text[1] = of_text[0] + tried, of_text[1] + lost
+    for text, (tried, lost) in sorted(counts.items()):
         terminalreporter.write_line(f"{text}: tried {tried}, survived {tried - lost}, lost {lost}")

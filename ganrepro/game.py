@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 import torch
 from torch.nn.functional import softplus
 
+from ganrepro.parameters import expect, expect_number
+
 if TYPE_CHECKING:
     from jaxtyping import Float
     from torch import Tensor
@@ -20,6 +22,7 @@ OBJECTIVES = ("non-saturating", "minimax", "blend")
 
 def value(l_real: Float[Tensor, "... n"], l_fake: Float[Tensor, "... m"]) -> Float[Tensor, "..."]:
     """V(D, G) = E log D(x) + E log(1 - D(G(z))), equation 1. D maximises it, G minimises it."""
+    _expect_logits(l_real=l_real, l_fake=l_fake)
     return -(softplus(-l_real).mean(-1) + softplus(l_fake).mean(-1))
 
 
@@ -28,6 +31,8 @@ def discriminator_loss(
 ) -> Float[Tensor, "..."]:
     """D's loss: -scale * V(D, G). The authors' code has scale = 1/2 (adversarial/__init__.py). Examples that D
     classifies correctly by more than the margin are masked out (`beyond`)."""
+    _expect_logits(l_real=l_real, l_fake=l_fake)
+    expect_number("scale", scale, 0, 1e6, float)
     real, fake = softplus(-l_real), softplus(l_fake)
     if margin is not None:
         real, fake = real * ~beyond(l_real, margin), fake * ~beyond(-l_fake, margin)
@@ -45,6 +50,7 @@ def generator_loss(
 
     Samples that D takes for data by more than the margin are masked out (`beyond`).
     """
+    _expect_logits(l_fake=l_fake)
     if objective == "non-saturating":
         losses = softplus(-l_fake)
     elif objective == "minimax":
@@ -59,9 +65,19 @@ def generator_loss(
 def beyond(logits: Float[Tensor, "... n"], margin: float) -> Tensor:
     """Where sigmoid(logits) >= 1/2 + margin, bool: the masks of ThresholdedAdversaryCost and LazyAdversaryCost (C:
     adversarial/__init__.py), which none of the authors' recipes uses."""
+    expect_number("margin", margin, 0, 0.5, float)
     return torch.sigmoid(logits) >= 0.5 + margin
 
 
 def mean_output(logits: Float[Tensor, "... n"]) -> Float[Tensor, "..."]:
     """D's mean output, in [0, 1]: D(x) on data, D(G(z)) on samples."""
+    _expect_logits(logits=logits)
     return torch.sigmoid(logits).mean(-1)
+
+
+def _expect_logits(**given: Tensor) -> None:
+    for name, logits in given.items():
+        expect(torch.Tensor, **{name: logits})
+        if logits.is_meta or logits.layout != torch.strided or not logits.is_floating_point() or not logits.ndim:
+            raise TypeError(f"{name} has dtype {logits.dtype}, layout {logits.layout} and shape {tuple(logits.shape)}; "
+                            "expected floats (..., n)")  # fmt: skip

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from ganrepro.parameters import expect, expect_number
 from ganrepro.recipes import MARGINAL, AnyLayer, Convolution, Layer, Recipe, Subsets, TransposedConvolution
 
 if TYPE_CHECKING:
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     Condition = Float[Tensor, "... n c"] | None
 
 SAMPLE_BLOCK = 1000  # samples that are made at once
+MOST = 10**9  # samples, or steps of a walk, in one call
 ACTIVATION = {"relu": torch.relu, "sigmoid": torch.sigmoid, "linear": lambda h: h}
 
 
@@ -192,6 +194,21 @@ def count_parameters(module: nn.Module) -> int:
     return sum(p.numel() for p in module.parameters())
 
 
+def expect_numbers(name: str, given: Any, axes: int) -> None:
+    """Raise TypeError or ValueError unless an argument is a dense tensor of floats with rows and so many axes."""
+    expect(Tensor, **{name: given})
+    if given.is_meta or given.layout != torch.strided or not given.is_floating_point():
+        raise TypeError(f"{name} has dtype {given.dtype} and layout {given.layout} on {given.device}; expected floats")
+    if given.ndim != axes or 0 in given.shape:
+        raise ValueError(f"{name} has shape {tuple(given.shape)}; expected {axes} axes, none of them empty")
+
+
+def _expect_rows(name: str, given: Any, shape: tuple[int, int], dtype: torch.dtype) -> None:
+    expect_numbers(name, given, 2)
+    if tuple(given.shape) != shape or given.dtype != dtype:
+        raise ValueError(f"{name} has shape {tuple(given.shape)} and dtype {given.dtype}; expected {shape} and {dtype}")
+
+
 def draw_dropout(
     recipe: Recipe, n: int, rng: torch.Generator, dtype: torch.dtype = torch.float32
 ) -> tuple[Float[Tensor, "n i"], ...]:
@@ -217,6 +234,9 @@ def draw_noise(recipe: Recipe, n: int, rng: torch.Generator, dtype: torch.dtype 
     With a mixture of K, z = [sqrt(K) e_c, eps], c one of K with equal chance and eps such noise of the rest: then
     W z = mu_c + W' eps in G's first layer, a mixture whose means mu_c it learns.
     """
+    expect(Recipe, recipe=recipe)
+    expect(torch.Generator, rng=rng)
+    expect_number("n", n, 0, MOST)
     choices = recipe.coordination.mixture or 0
     z = torch.empty(n, recipe.z_dim - choices, device=rng.device, dtype=dtype)
     if recipe.noise == "uniform":
@@ -233,8 +253,11 @@ def draw_noise(recipe: Recipe, n: int, rng: torch.Generator, dtype: torch.dtype 
 
 def noise(recipe: Recipe, n: int, seed: int) -> Noise:
     """z (n, z_dim) float32 of a seed: in whole blocks from a CPU random state, so that z_i is the same whatever n."""
+    expect(Recipe, recipe=recipe)
     if type(n) is not int or n < 1:
         raise ValueError(f"n = {n!r}; the number of samples must be an int of at least 1")
+    expect_number("n", n, 1, MOST)
+    expect_number("seed", seed, -(2**63), 2**64 - 1)
     rng = torch.Generator().manual_seed(seed)
     return torch.cat([draw_noise(recipe, SAMPLE_BLOCK, rng) for _ in range(math.ceil(n / SAMPLE_BLOCK))])[:n]
 
@@ -243,7 +266,14 @@ def noise(recipe: Recipe, n: int, seed: int) -> Noise:
 def generate(generator: nn.Module, z: Noise, condition: Condition = None) -> Examples:
     """x (n, d) float32 on the CPU: G of z (n, z_dim) and, where its task has one, of a condition (n, c). In blocks of
     one size, the last one padded, so that x_i is the same whatever n."""
-    device = next(generator.parameters()).device
+    expect(nn.Module, generator=generator)
+    first = next(generator.parameters())
+    if isinstance(generator, Generator):
+        expect(Tensor, z=z)
+        _expect_rows("z", z, (len(z) if z.ndim else 0, generator.recipe.z_dim), first.dtype)
+        if condition is not None:
+            _expect_rows("condition", condition, (len(z), len(generator.factors)), first.dtype)
+    device = first.device
     given = [z] if condition is None else [z, condition]
     whole = [functional.pad(rows, (0, 0, 0, -len(z) % SAMPLE_BLOCK)).split(SAMPLE_BLOCK) for rows in given]
     made = [generator(*(rows.to(device) for rows in block)).cpu() for block in zip(*whole, strict=True)]
@@ -262,6 +292,9 @@ def sample(
 @torch.no_grad()
 def walk(generator: nn.Module, ends: Float[Tensor, "rows 2 z"], steps: int) -> Float[Tensor, "rows steps d"]:
     """Samples along the straight line between each pair of ends (rows, 2, z_dim)."""
+    expect(nn.Module, generator=generator)
+    expect_numbers("ends", ends, 3)
+    expect_number("steps", steps, 1, MOST)
     t = torch.linspace(0, 1, steps)[:, None]
     z = torch.stack([(1 - t) * a + t * b for a, b in ends])  # (rows, steps, z_dim)
     return generator(z)

@@ -15,6 +15,7 @@ import difflib
 import math
 import os
 import re
+import reprlib
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -37,6 +38,20 @@ _RULE = re.compile(
 def is_seed(value: Any) -> bool:
     """Whether every random generator takes it: torch and scikit-learn refuse a large one only after the training."""
     return type(value) is int and 0 <= value <= LARGEST_SEED
+
+
+def expect(kind: type, **given: Any) -> None:
+    """Raise TypeError, naming it, for the first argument that is not of this kind."""
+    for name, value in given.items():
+        if not isinstance(value, kind):
+            raise TypeError(f"{name} = {reprlib.repr(value)}; expected a {kind.__name__}")
+
+
+def expect_number(name: str, value: Any, least: float, most: float, kind: type = int) -> None:
+    """Raise ValueError unless an argument is a number of this kind in [least, most]; an int is a float, too."""
+    right = isinstance(value, int if kind is int else int | float) and not isinstance(value, bool)
+    if not right or not least <= value <= most:
+        raise ValueError(f"{name} = {reprlib.repr(value)}; expected a {kind.__name__} from {least:g} to {most:g}")
 
 
 class ParameterError(ValueError):
@@ -158,6 +173,7 @@ def unknown(name: str, allowed: dict[str, Parameter]) -> str:
 def value_of(parameter: Parameter, value: Any) -> Any:
     """The value in the parameter's own type, a path in its absolute form. Raises ParameterError if type or rule refuse
     it."""
+    expect(Parameter, parameter=parameter)
     value, rule = _typed(parameter, value), parameter.rule
     if rule:
         rule.refuse(parameter.name, value)

@@ -103,7 +103,7 @@ def choose_sigma(
 
     Warns where it stands at the grid's edge, since the best may lie beyond. Raises as `log_likelihood` does.
     """
-    grid = np.asarray(sigmas, dtype=np.float64)
+    grid = np.atleast_1d(np.asarray(sigmas, dtype=np.float64))
     return highest(grid, np.atleast_2d(log_likelihood(samples, valid, grid, device=device)).mean(1))
 
 
@@ -132,6 +132,8 @@ def _slabs(samples: Rows | Stream) -> tuple[Iterator[Float[Tensor, "m d"]], int 
     if _is_stream(samples):
         return _regrouped(samples), None
     array = samples if isinstance(samples, Tensor) else np.asarray(samples)
+    if array.ndim != 2 or isinstance(array, Tensor) and array.layout != torch.strided:
+        _matrix("samples", array)  # which says what is wrong
     starts = range(0, max(1, len(array)), SLAB) if array.ndim else range(1)
     for start in starts:
         _matrix("samples", array[start : start + SLAB])  # all is read once before any work
@@ -163,6 +165,8 @@ def _regrouped(blocks: Stream) -> Iterator[Float[Tensor, "m d"]]:
 def _matrix(name: str, array: Rows) -> Float[Tensor, "n d"]:
     if isinstance(array, Tensor) and (array.is_meta or array.layout != torch.strided):
         raise TypeError(f"{name} is a tensor without its numbers laid out in memory ({array.layout}, {array.device})")
+    if not isinstance(array, Tensor) and np.ndim(array) != 2:
+        raise ValueError(f"{name} has shape {np.shape(array)}; expected (n, d) with at least one row and column")
     tensor = array.detach() if isinstance(array, Tensor) else torch.from_numpy(np.require(array, None, ["C", "W"]))
     if tensor.ndim != 2 or 0 in tensor.shape:
         raise ValueError(f"{name} has shape {tuple(tensor.shape)}; expected (n, d) with at least one row and column")

@@ -234,6 +234,8 @@ class Recipe:
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> "Recipe":
         """The inverse of `to_dict`, also after a trip through JSON and for the flat form of earlier records."""
+        if not isinstance(values, dict):
+            raise TypeError(f"a recipe is a dict of its fields, not {values!r:.80}")
         return _ADAPTER.validate_json(json.dumps(_nested(values)))
 
     def checksum(self) -> str:

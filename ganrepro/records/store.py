@@ -14,7 +14,7 @@ from ganrepro.code_checksum import code_sha256
 from ganrepro.datasets import Dataset
 from ganrepro.device import torch_device
 from ganrepro.locks import locked
-from ganrepro.parameters import LARGEST_SEED, is_seed
+from ganrepro.parameters import LARGEST_SEED, expect, is_seed
 from ganrepro.progress import say
 from ganrepro.recipes import OWN, Recipe, for_dataset, made_for, quick
 from ganrepro.training import checkpoints
@@ -36,6 +36,8 @@ Seeds = Sequence[int]
 
 def folder(recipe: Recipe, data: Dataset, profile: str, seed: int) -> Path:
     """A record's folder below its root. A changed recipe has one of its own, marked by its checksum."""
+    expect(Recipe, recipe=recipe)
+    expect(Dataset, data=data)
     try:
         standard = for_dataset(data.name, data.shape, recipe.name)
     except ValueError:  # a name of the user's own, or a recipe for another shape
@@ -115,6 +117,9 @@ def get_or_train(
         raise ValueError(f"profile = {profile!r}; choose one of {', '.join(PROFILES)}")
     if not is_seed(seed):
         raise ValueError(f"seed = {seed!r}; it must be an int from 0 to {LARGEST_SEED}")
+    if type(train) is not bool or not isinstance(dataset, str | Dataset) or not isinstance(recipe, str | Recipe | None):
+        raise TypeError(f"dataset = {dataset!r}, recipe = {recipe!r} and train = {train!r}; they must be a name or a "
+                        "Dataset, a name or a Recipe or None, and True or False")  # fmt: skip
     data = datasets.load(dataset) if isinstance(dataset, str) else dataset
     wanted = recipe if isinstance(recipe, Recipe) else for_dataset(data.name, data.shape, recipe or OWN)
     wanted = _at_rate(wanted, learning_rate)

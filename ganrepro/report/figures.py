@@ -17,6 +17,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from ganrepro import parzen, paths
 from ganrepro.diagnostics.growth import Growth
+from ganrepro.parameters import expect, expect_number
 
 DATA, MODEL, DISCRIMINATOR, ACCENT = "#000000", "#009E73", "#0072B2", "#D55E00"
 Shape = tuple[int, int, int]
@@ -30,6 +31,7 @@ def use_style() -> None:
 
 def save(figure: Figure, path: str | Path) -> Path:
     """Write the figure under its final name, whole; png, svg or pdf by its ending."""
+    expect(Figure, figure=figure)
     path = paths.absolute(path)
     undated: dict[str, dict[str, None]] = {".svg": {"Date": None}, ".pdf": {"CreationDate": None}}
     with paths.atomic_file(path) as unfinished:
@@ -39,6 +41,7 @@ def save(figure: Figure, path: str | Path) -> Path:
 
 def mosaic(pictures: ArrayLike, shape: Shape, columns: int, gap: int = 2) -> NDArray[np.float64]:
     """(n, d) pictures as one (height, width, c) picture, row by row, with white gaps."""
+    expect_number("columns", columns, 1, 10_000)
     c, h, w = shape
     tiles = np.asarray(pictures, dtype=float).reshape(-1, c, h, w).clip(0, 1).transpose(0, 2, 3, 1)
     rows = math.ceil(len(tiles) / columns)

@@ -17,7 +17,7 @@ from ganrepro.code_checksum import code_sha256
 from ganrepro.datasets import Dataset
 from ganrepro.device import matmul_precision, torch_device
 from ganrepro.locks import locked
-from ganrepro.parameters import LARGEST_SEED, is_seed
+from ganrepro.parameters import LARGEST_SEED, expect, is_seed
 from ganrepro.paths import absolute
 from ganrepro.progress import say
 from ganrepro.recipes import Recipe
@@ -59,8 +59,10 @@ def train(
     Raises ValueError for arguments out of range, data that do not fit the recipe, and a checkpoint of another recipe or
     other data; Diverged, a FloatingPointError, once the other seeds are trained, where one of them diverged.
     """
+    expect(Recipe, recipe=recipe)
     epochs = recipe.epochs if epochs is None else epochs
     check_arguments(recipe, data, seeds, epochs, validate_every)
+    expect(bool, show_progress=show_progress)
     where, data = torch_device(device), datasets.prepare(data, recipe)
     if where.type == "cuda" and recipe.products == "bfloat16":
         raise ValueError(f"products = 'bfloat16' needs a CPU; on {where} choose 'tf32' or None")
@@ -187,6 +189,9 @@ def steps_of_epoch(run: Run, x: Tensor, bar: tqdm) -> tuple[Tensor, Tensor]:
 
 def check_arguments(recipe: Recipe, data: Dataset, seeds: Sequence[int], epochs: int, validate_every: int) -> None:
     """Raise ValueError for what cannot be trained, before any work."""
+    expect(Recipe, recipe=recipe)
+    expect(Dataset, data=data)
+    expect(Sequence, seeds=seeds)
     for name, value, least in (("epochs", epochs, 1), ("validate_every", validate_every, 0)):
         if type(value) is not int or value < least:
             raise ValueError(f"{name} = {value!r}; it must be an int of at least {least}")

@@ -12,7 +12,9 @@ from torch import Tensor
 
 from ganrepro import datasets, networks, parzen, recipes
 from ganrepro.datasets import Dataset
+from ganrepro.device import torch_device
 from ganrepro.networks import Discriminator, Generator
+from ganrepro.parameters import LARGEST_SEED, expect, is_seed
 
 from . import tasks
 from .players import Player
@@ -122,6 +124,12 @@ class Run:
 
 def start(recipe: recipes.Recipe, data: Dataset, seed: int, device: torch.device | str = "cpu") -> Run:
     """A run at epoch 0. Weights are drawn on the CPU, so that they are the same on every device."""
+    expect(recipes.Recipe, recipe=recipe)
+    expect(Dataset, data=data)
+    if not is_seed(seed):
+        raise ValueError(f"seed = {seed!r}; expected an int from 0 to {LARGEST_SEED}")
+    if not isinstance(device, torch.device):
+        device = torch_device(device)
     init = random_state(seed, SEED_INIT)
     generator = Generator(recipe.at(1), init, data.training.mean(0) if data.bounded else None)
     g, d = (Player.of(net.to(device), recipe) for net in (generator, Discriminator(recipe, init)))

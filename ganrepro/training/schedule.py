@@ -8,6 +8,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from ganrepro.parameters import expect, expect_number
 from ganrepro.recipes import Recipe
 
 
@@ -21,6 +22,9 @@ class Rates(NamedTuple):
 def rates_at(recipe: Recipe, epoch: int, batch: int) -> Rates:
     """Rates for minibatch number `batch` (from 0, over the stage) in epoch `epoch` (from 1, over the whole training). A
     second stage starts as the first did."""
+    expect(Recipe, recipe=recipe)
+    expect_number("epoch", epoch, 0, 2**63)
+    expect_number("batch", batch, 0, 2**63)
     if recipe.second_stage is not None and epoch > recipe.second_stage.after:
         epoch -= recipe.second_stage.after
     lr = recipe.learning_rate_floor

@@ -153,6 +153,17 @@ def test_a_checkpoint_without_a_checksum_loads_and_says_so(trained, tmp_path, di
     assert other.rows[0] == one.rows[0] and type(other.rows[0]["epoch"]) is int
 
 
+def test_committed_records_are_whole(promise):
+    found, damaged = records.below(paths.results(), "paper"), []
+    for record in found:
+        try:
+            evidence.check_whole(record)
+        except ValueError as error:
+            damaged.append(str(error))
+    promise("committed records are whole", len(found), damaged)
+    assert any(record.is_sealed for record in found)
+
+
 # -------------------------------------------------------------------- well-formed, and yet wrong
 
 
