@@ -29,7 +29,7 @@ MODELS = ".safetensors"
 FEWER_PROGRESS = 10  # of the 100 points that are followed through a training
 NEVER = ("fer2013",)  # its pictures, and figures that hold them, are not ours to pass on; samples are the model's own
 WITH_GENERATOR = {  # small nets that notebooks draw from, below results/paper
-    "tfd-small@att/seed0/fold0", "cifar10-fc-small/seed0", "subsets-small/seed0",
+    "tfd-small@att/seed0/fold0", "subsets-small/seed0",
     *(f"{recipe}/seed{k}" for recipe in ("conditional-small", "attributes-small") for k in range(3)),
 }  # fmt: skip
 FIGURE2 = {  # the record that each part is drawn from; a part without one, or without its data, is left out
