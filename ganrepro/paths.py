@@ -60,6 +60,20 @@ def runs() -> Path:
     return REPOSITORY / "runs" if REPOSITORY else absolute("~/ganrepro-runs")
 
 
+def data_dir() -> Path:
+    """The data directory: $GANREPRO_DATA, else the user's cache folder as pooch names it."""
+    if chosen := os.environ.get("GANREPRO_DATA"):
+        return absolute(chosen)
+    import pooch
+
+    return absolute(pooch.os_cache("ganrepro"))
+
+
+def named_set(name: str) -> Path:
+    """The file of a set of a user's pictures that `ganrepro data add` named, there or not."""
+    return data_dir() / "named" / f"{name}.npz"
+
+
 def slug(text: str, keep: str = "-") -> str:
     """The text as a part of a file name: letters, digits and the characters of `keep`; all else becomes hyphens."""
     return re.sub(rf"[^A-Za-z0-9{re.escape(keep)}]+", "-", text).strip("-._")
