@@ -74,6 +74,11 @@ def named_set(name: str) -> Path:
     return data_dir() / "named" / f"{name}.npz"
 
 
+def named_sets() -> list[str]:
+    """The names of those sets that are there, in order."""
+    return sorted(path.stem for path in named_set("x").parent.glob("[!.]*.npz"))
+
+
 def slug(text: str, keep: str = "-") -> str:
     """The text as a part of a file name: letters, digits and the characters of `keep`; all else becomes hyphens."""
     return re.sub(rf"[^A-Za-z0-9{re.escape(keep)}]+", "-", text).strip("-._")

@@ -135,7 +135,7 @@ def command_line(value):
     ids=command_line,
 )
 def test_bad_input_is_one_line_before_any_work_and_changes_nothing(here, monkeypatch, capsys, command, said):
-    np.savez(here / "float.npz", images=np.zeros((20, 8, 8)))
+    np.savez(here / "float.npz", images=np.arange(1280.0).reshape(20, 8, 8))
     np.savez(here / "flat.npz", images=np.zeros((20, 64), np.uint8))
     np.savez(here / "one.npz", images=np.zeros((1, 8, 8), np.uint8))
     before = content(here)

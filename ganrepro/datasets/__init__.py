@@ -5,7 +5,7 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
-from ganrepro.paths import absolute, data_dir, named_set
+from ganrepro.paths import absolute, data_dir, named_set, named_sets
 
 from . import cifar10, digits, faces, fer2013, kept, mnist, npz, picture_folder, tfd, toys
 from .contrast import pictures, prepare
@@ -58,7 +58,7 @@ def own_pictures(
     """A user's own pictures as `load` finds them, with their label and the name of what was read."""
     text = str(name)
     path = absolute(text)
-    if text in kept.names():
+    if text in named_sets():
         return kept.read(named_set(text)).at(size, channels, text), text, f"{text}.npz"
     if path.suffix.lower() in (".npz", ".npy") and not path.is_dir():
         return npz.load(text).at(size, channels, text), path.stem, path.name
@@ -67,6 +67,6 @@ def own_pictures(
     if text.endswith("/") and len(text) > 1:
         raise FileNotFoundError(f"data set {text!r}: there is no folder {path}")
     hint = "".join(f"; did you mean {c!r}?" for c in difflib.get_close_matches(text.lower(), NAMES, n=1, cutoff=0.4))
-    added = f"the names that you added ({', '.join(kept.names())}), " if kept.names() else ""
+    added = f"the names that you added ({', '.join(there)}), " if (there := named_sets()) else ""
     raise ValueError(f"unknown data set {text!r}; allowed: {', '.join(NAMES)}, {added}or the path of a folder of "
                      f"pictures, an .npz or an .npy{hint}")  # fmt: skip

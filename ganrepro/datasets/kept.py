@@ -59,15 +59,9 @@ def store(pictures: Pictures, key: str) -> None:
             "the next load decodes them again")
 
 
-def names() -> list[str]:
-    """The named sets, in order."""
-    return sorted(path.stem for path in paths.named_set("x").parent.glob("[!.]*.npz"))
-
-
-def add(name: str, pictures: Pictures, taken: tuple[str, ...]) -> None:
-    """Keep pictures under a name. Raises ValueError for one that cannot be a file's, or is taken by other pictures."""
-    check_name(name, taken)
-    if name in names() and read(paths.named_set(name)).digest != pictures.digest:
+def add(name: str, pictures: Pictures) -> None:
+    """Keep pictures under a name that passed `check_name`. Raises ValueError where other pictures have it."""
+    if name in paths.named_sets() and read(paths.named_set(name)).digest != pictures.digest:
         raise ValueError(f"name = {name!r} is taken by other pictures; choose another, or do "
                          f"`ganrepro data remove {name}`")  # fmt: skip
     write(pictures, paths.named_set(name))
@@ -84,6 +78,6 @@ def check_name(name: str, taken: tuple[str, ...]) -> None:
 
 def remove(name: str) -> None:
     """Forget a named set. Its pictures' own folder is left alone. Raises ValueError where there is none."""
-    if name not in (there := names()):
+    if name not in (there := paths.named_sets()):
         raise ValueError(f"there is no set named {name!r}; there are: {', '.join(there) or 'none'}")
     paths.named_set(name).unlink()

@@ -36,6 +36,9 @@ def size(path: Path) -> tuple[int, int]:
         turned = None
         with suppress(*DAMAGED_EXIF):
             turned = file.getexif().get(ORIENTATION)
+        if turned in range(5, 9) and file.format == "TIFF":  # Pillow's versions differ in which size they say
+            h, w = read(path).shape[:2]
+            return w, h
         return (file.height, file.width) if turned in range(5, 9) else (file.width, file.height)
 
 

@@ -52,6 +52,7 @@ def write_record(run: training.Run, data: datasets.Dataset, profile: str, path: 
         "dataset": {
             "name": data.name, "label": data.label, "stand_in_for": data.stand_in_for, "fold": data.fold_index,
             "training_examples": len(data.training), "sha256": data.sha256,
+            **({"pictures": data.details} if data.details else {}),
         },
         "profile": profile, "recipe": run.recipe.to_dict(), "seed": run.seed, "epochs": run.epoch,
         "steps": training.steps_in_all(run.recipe, len(data.training), run.epoch),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import zipfile
 from pathlib import Path
@@ -28,6 +29,7 @@ MODELS = ".safetensors"
 SMALL_DIM = 28 * 28  # 10,000 samples of faces take 15 MB a fold
 FEWER_PROGRESS = 10  # of the 100 points that are followed through a training
 NEVER = ("fer2013",)  # its pictures, and figures that hold them, are not ours to pass on; samples are the model's own
+OWN_PICTURES = re.compile(r"-[0-9a-f]{8}_paper")  # in the name of a table: a user's own set ends in its checksum
 FIGURE2 = {  # the record that each part is drawn from; a part without one, or without its data, is left out
     "figure2a": ("Figure 2a: MNIST", "paper/mnist/seed0"),
     "figure2b": ("Figure 2b: TFD stand-in, AT&T faces, small nets", "paper/tfd-small@att/seed0/fold0"),
@@ -38,7 +40,8 @@ FIGURE2 = {  # the record that each part is drawn from; a part without one, or w
 
 def publish() -> list[Path]:
     """Copy finished paper records to results/ and rebuild all that is made from them. Returns the written paths."""
-    changed = [commit_record(record) for record in records.below(paths.runs(), "paper")]
+    ours = [r for r in records.below(paths.runs(), "paper") if r.meta["dataset"]["name"] in datasets.NAMES]
+    changed = [commit_record(record) for record in ours]  # records of a user's own pictures stay where they are
     written = [p for p in changed if p] + commit_tables() + coordination.rebuild()
     if tables.CONTROLS.committed() is None:
         written.append(write_controls())
@@ -90,7 +93,8 @@ def commit_tables() -> list[Path]:
     were stored beside them under the same names."""
     made = [stored for study in (ablations.STUDY, alternating.STUDY) for stored in (study.scores, study.curves)]
     for kind in ("claims", "coordination"):
-        made += [StoredTable(kind, path.stem) for path in sorted((paths.runs() / kind).glob("*_paper*.csv"))]
+        stems = [path.stem for path in sorted((paths.runs() / kind).glob("*_paper*.csv"))]
+        made += [StoredTable(kind, stem) for stem in stems if not OWN_PICTURES.search(stem)]
     made = [stored for stored in made if stored.file.is_file() and not _superseded(stored)]
     pairs = [(stored.file, stored.committed_file) for stored in made]
     pairs += [(own, end.with_suffix(MODELS)) for file, end in pairs if (own := file.with_suffix(MODELS)).is_file()]
