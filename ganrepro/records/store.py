@@ -18,6 +18,7 @@ from ganrepro.progress import say
 from ganrepro.recipes import OWN, Recipe, for_dataset, made_for, quick
 from ganrepro.training import checkpoints
 
+from . import provenance
 from .record import Record
 from .write import write_record
 
@@ -225,6 +226,7 @@ def _train_records(recipe: Recipe, data: Dataset, profile: str, seeds: Seeds, de
     training.check_arguments(recipe, data, seeds, recipe.epochs, 0)
     torch_device(device)  # refused here if it is not there, before a folder is made or a time estimated
     paths.require_writable(paths.runs())
+    provenance.say_if_unknown()
     if profile == "paper":
         seconds = training.estimate_seconds(recipe, data, device)
         say(f"training {recipe.name} on {data.label}, {recipe.epochs} epochs: about {_duration(seconds)} here")

@@ -40,14 +40,24 @@ FIGURE2 = {  # the record that each part is drawn from; a part without one, or w
 
 def publish() -> list[Path]:
     """Copy finished paper records to results/ and rebuild all that is made from them. Returns the written paths."""
-    ours = [r for r in records.below(paths.runs(), "paper") if r.meta["dataset"]["name"] in datasets.NAMES]
-    changed = [commit_record(record) for record in ours]  # records of a user's own pictures stay where they are
+    changed = [commit_record(record) for record in records.below(paths.runs(), "paper") if may_be_committed(record)]
     written = [p for p in changed if p] + commit_tables() + coordination.rebuild()
     if tables.CONTROLS.committed() is None:
         written.append(write_controls())
     committed = records.below(paths.results(), "paper")
     written.append(write_table(tables.table1(committed), paths.results() / "table1.csv"))
     return [*written, *write_figures(), *documents.update()]
+
+
+def may_be_committed(record: Record) -> bool:
+    """Whether a record is of one of the project's data sets (a user's own pictures stay where they are), and made by a
+    commit that it names or whose code it has; otherwise a line says so."""
+    if record.meta["dataset"]["name"] not in datasets.NAMES:
+        return False
+    if known := record.meta["git"]["commit"] is not None or provenance.is_known_code(record.meta["code"]):
+        return known
+    say(f"skipped: {record.path} names no commit, and its code is that of none that is known here")
+    return False
 
 
 def commit_record(record: Record) -> Path | None:
