@@ -1,10 +1,13 @@
 """The data sets, by name: load("mnist") -> Dataset. Files are in this package or in $GANREPRO_DATA."""
 
 import difflib
-from collections.abc import Callable
+import random
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 
+from ganrepro.device import plain_torch
 from ganrepro.paths import absolute, data_dir, named_set, named_sets
 
 from . import cifar10, digits, faces, fer2013, kept, mnist, npz, picture_folder, tfd, toys
@@ -27,6 +30,18 @@ _LOADERS: dict[str, Callable[[], Dataset]] = {
 NAMES = tuple(_LOADERS)
 
 
+@contextmanager
+def _random_kept() -> Iterator[None]:
+    """Leave `random`'s global state alone: packages move it that are imported when they are needed."""
+    state = random.getstate()
+    try:
+        yield
+    finally:
+        random.setstate(state)
+
+
+@plain_torch
+@_random_kept()
 def load(
     name: str | Path, *, strict: bool = False, size: int = 0, channels: int | None = None, skip_broken: bool = False
 ) -> Dataset:

@@ -10,6 +10,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from ganrepro.device import plain_torch
+
 SPLITS = ("train", "valid", "test")
 Fold = tuple[Tensor, Tensor, Tensor]
 
@@ -63,6 +65,7 @@ class Dataset:
         """True if each fold trains its own model (AT&T); False if all folds share one, or there are none."""
         return self.folds is not None and self.unlabeled is None
 
+    @plain_torch
     def fold(self, k: int) -> Self:
         """This data set with fold `k` (from 0) as its train, valid, test and labels; `folds` stay valid indices.
 

@@ -10,6 +10,7 @@ import torch
 from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 
+from ganrepro.device import plain_torch
 from ganrepro.paths import slug
 from ganrepro.progress import say
 
@@ -72,6 +73,7 @@ class Pictures:
         return replace(self, images=images, digest=digest, details=self.details | {"size": size or [h, w]})
 
 
+@plain_torch
 def from_arrays(
     images: ArrayLike | Tensor, labels: ArrayLike | Tensor | None = None, split: ArrayLike | Tensor | None = None, *,
     name: str = "arrays", size: int = 0, channels: int | None = None,

@@ -11,6 +11,8 @@ from sklearn.cluster import KMeans
 from sklearn.exceptions import ConvergenceWarning
 from torch import Tensor
 
+from ganrepro.device import plain_torch
+
 CENTROIDS, ITERATIONS = 10_000, 3
 
 
@@ -19,11 +21,13 @@ def real_data(train: Tensor, n: int = 10_000) -> Tensor:
     return train[:n]
 
 
+@plain_torch
 def mean_image(train: Tensor) -> Tensor:
     """The training mean, (1, d): a model with one sample."""
     return train.mean(0, keepdim=True)
 
 
+@plain_torch
 def kmeans_centroids(train: Tensor, n: int = CENTROIDS, iterations: int = ITERATIONS, seed: int = 0) -> Tensor:
     """n centroids (n, d): Lloyd's algorithm from random training examples, for a few iterations.
 

@@ -17,6 +17,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 
 from ganrepro import networks
+from ganrepro.device import plain_torch
 from ganrepro.recipes import Recipe
 
 
@@ -125,14 +126,17 @@ class Record:
         """Whether its weights are here: of committed records MNIST seed 0 alone has them."""
         return (self.path / "weights.safetensors").is_file()
 
+    @plain_torch
     def generator(self) -> networks.Generator:
         """G with the record's weights, in eval mode on the CPU."""
         return networks.with_weights(networks.Generator, self.recipe.at(self.kept_epoch), self.weights())
 
+    @plain_torch
     def discriminator(self) -> networks.Discriminator:
         """D with the record's weights, in eval mode on the CPU."""
         return networks.with_weights(networks.Discriminator, self.recipe.at(self.kept_epoch), self.weights())
 
+    @plain_torch
     def weights(self) -> dict[str, torch.Tensor]:
         """Parameters of both players as they are stored, named generator.* and discriminator.*"""
         file = self.path / "weights.safetensors"

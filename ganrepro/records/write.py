@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from ganrepro import datasets, networks, parzen, paths, training
 from ganrepro.code_checksum import code_sha256
+from ganrepro.device import plain_torch
 from ganrepro.training import checkpoints
 
 from . import provenance
@@ -21,6 +22,7 @@ STOPPING_RULES = {
 }
 
 
+@plain_torch
 def write_record(run: training.Run, data: datasets.Dataset, profile: str, path: Path) -> Record:
     """Score a run and write its record. Returns it.
 

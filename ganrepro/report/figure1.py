@@ -17,6 +17,7 @@ from scipy.ndimage import gaussian_filter1d
 from torch import nn
 
 from ganrepro import paths
+from ganrepro.device import plain_torch
 
 from .figures import ACCENT, DATA, DISCRIMINATOR, MODEL, style
 
@@ -44,6 +45,7 @@ class Stage:
         return float(self.x[1] - self.x[0])
 
 
+@plain_torch
 @torch.no_grad()
 def stage(generator: nn.Module, discriminator: nn.Module, x: Array, p_data: Array) -> Stage:
     """The Stage of two networks on the line, for z uniform in (-sqrt 3, sqrt 3). p_g is a histogram on the grid x of G

@@ -14,7 +14,7 @@ from tqdm import tqdm
 from ganrepro import datasets, progress
 from ganrepro.code_checksum import code_sha256
 from ganrepro.datasets import Dataset
-from ganrepro.device import matmul_precision, torch_device
+from ganrepro.device import matmul_precision, plain_torch, torch_device
 from ganrepro.parameters import LARGEST_SEED, is_seed
 from ganrepro.paths import absolute
 from ganrepro.progress import say
@@ -27,6 +27,7 @@ from .run import CURVES, PROGRESS_EPOCHS, Run, progress_samples, rows, start, va
 from .schedule import minibatches, minibatches_in_epoch, rates_at, steps_in_all, steps_in_epoch
 
 
+@plain_torch
 def train(
     recipe: Recipe, data: Dataset, *, seeds: Sequence[int] = (0,), device: str = "auto", epochs: int | None = None,
     validate_every: int = 0, checkpoint_dir: str | Path | None = None, resume: bool = True, show_progress: bool = True,
@@ -99,6 +100,7 @@ def _train_group(
                 next_checkpoint = time.monotonic() + 9 * (time.monotonic() - began)
 
 
+@plain_torch
 def run_epoch(group: Sequence[Run], x: Tensor, bar: tqdm | None = None, stacked: Replicas | None = None) -> None:
     """One pass over x (n, d), in a separate random order for each run: one run alone, or several as replicas."""
     began, recipe, epoch = time.perf_counter(), group[0].recipe, group[0].epoch + 1
@@ -151,6 +153,7 @@ def check_arguments(recipe: Recipe, data: Dataset, seeds: Sequence[int], epochs:
                          f"makes {recipe.dim}; take the recipe from recipes.for_dataset({data.name!r}, {data.shape})")
 
 
+@plain_torch
 def estimate_seconds(recipe: Recipe, data: Dataset, device: str = "auto", epochs: int | None = None) -> float:
     """Roughly how long `train` would take here: a few steps of a throw-away run, extrapolated."""
     where, data = torch_device(device), datasets.prepare(data, recipe)
