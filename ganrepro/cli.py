@@ -12,6 +12,8 @@ import sys
 import time
 from argparse import Namespace
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
+from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -85,6 +87,7 @@ def _one_line(error: Exception) -> str:
 def parser() -> argparse.ArgumentParser:
     """The commands and their options."""
     top = argparse.ArgumentParser(prog="ganrepro", description="Generative Adversarial Nets (2014), reproduced.")
+    top.add_argument("--version", action="version", version=f"ganrepro {_version()}")
     commands = top.add_subparsers(required=True, metavar="COMMAND")
     several: dict[str, Any] = {"action": "append", "default": []}
 
@@ -145,6 +148,12 @@ def parser() -> argparse.ArgumentParser:
     command("results", publish_results, "finished paper records -> results/, tables, figures, README, docs")
     command("doctor", doctor, "what is installed and what is not")
     return top
+
+
+def _version() -> str:
+    with suppress(metadata.PackageNotFoundError):
+        return metadata.version("ganrepro")
+    return "not installed as a package"
 
 
 def show_data(options: Namespace) -> int:

@@ -331,6 +331,26 @@ def test_a_closed_pipe_loses_no_training(here, small):
     assert record.meta["epochs"] == 2
 
 
+# ------------------------------------------------------------------------------------ what it loads
+
+SLOW = "torch pandas numpy scipy sklearn matplotlib PIL pydantic nbformat papermill tqdm".split()
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [["--help"], ["--version"], ["--wrong"], ["no-such-command"], [], ["data", "--help"], ["data", "add"],
+     ["records", "train", "--help"], ["records", "train", "--seed", "x"], ["ablate", "--of", "x"]],
+)
+def test_the_command_line_answers_without_loading_what_it_does_not_need(arguments):
+    code = (f"import sys\nfrom ganrepro import cli\ntry:\n    status = cli.main({arguments!r})\n"
+            "except SystemExit as end:\n    status = end.code\n"
+            f"print('\\n', status, sorted(set({SLOW!r}) & set(sys.modules)))")
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    wrong = not {"--help", "--version"} & set(arguments)
+    assert done.stdout.splitlines()[-1].strip() == f"{2 if wrong else 0} []"
+    assert bool(done.stderr) == wrong
+
+
 # ---------------------------------------------------------------------------------- data, doctor
 
 
