@@ -123,10 +123,11 @@ def check(namespace: dict[str, Any]) -> None:
     """Refuse parameters that the notebook does not take; replace floats such as 1e3 by exact ints.
 
     namespace: the notebook's `globals()`, whose `In` holds the parameter list and papermill's cell. It is empty in a
-    kernel that keeps no history, such as nbval's: every value is as committed.
+    kernel that keeps no history, such as nbval's: every value is as committed. In a script that `jupyter nbconvert`
+    made of the notebook, the list is what stands above this call.
     Raises ParameterError, a ValueError, that names every wrong parameter, its value and the allowed values.
     """
-    if type(history := namespace.get("In", [])) is not list:
+    if type(history := namespace.get("In", _above_the_check(namespace.get("__file__")))) is not list:
         raise ParameterError("there is no parameter 'In': that name is the kernel's")
     cells = [c for c in history if c]
     if "In" in namespace and not cells:
@@ -150,6 +151,14 @@ def check(namespace: dict[str, Any]) -> None:
     if problems:
         raise ParameterError("; ".join(dict.fromkeys(problems)))
     namespace.update(values)
+
+
+def _above_the_check(script: str | None) -> list[str]:
+    """What a script has above its call of `check`, as its only cell; nothing where there is no script."""
+    if script is None:
+        return []
+    above, call, _ = Path(script).read_text(encoding="utf-8").partition("\nparameters.check(globals())")
+    return [above] if call else []
 
 
 def unknown(name: str, allowed: dict[str, Parameter]) -> str:
