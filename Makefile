@@ -7,9 +7,6 @@ BIN = .venv/bin
 PIP = $(BIN)/python -m pip --disable-pip-version-check
 TORCH = 2.13.0
 
-# A figure's cell shows its figure only while nothing overrides Jupyter's own backend.
-unexport MPLBACKEND
-
 .DEFAULT_GOAL := help
 .PHONY: help venv reproduce test test-all test-oldest check notebooks records results bench lock clean
 
