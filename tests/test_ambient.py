@@ -12,7 +12,7 @@ import torch
 import ganrepro
 from ganrepro import datasets, networks, parzen, recipes, records, training
 from ganrepro.device import plain_torch
-from ganrepro.diagnostics import memorisation, neighbours
+from ganrepro.diagnostics import memorisation, neighbours, spectrum
 from ganrepro.extensions import conditional, inference, semisupervised, subsets
 from ganrepro.extensions.conditional import attributes, density, evaluation
 from ganrepro.extensions.coordination import rejection
@@ -87,11 +87,18 @@ def of_dataset(data):
     return [data.train, data.valid, data.test, data.labels["train"]]
 
 
-def recorded(m):
+def record_of(data, recipe):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of so short a training
-        record = records.get_or_train(m["data"], "quick", device="cpu", recipe=m["recipe"])
-    return [record.samples, record.z, record.ll, record.weights(), list(record.curves.d_loss)]
+        return records.get_or_train(data, "quick", device="cpu", recipe=recipe)
+
+
+def recorded(m):
+    record = record_of(m["data"], m["recipe"])
+    fewer = records.Record(record.path)
+    vars(fewer)["arrays"] = record.arrays | {"samples": record.arrays["samples"][:50]}
+    return [record.samples, record.z, record.ll, record.both_players(), list(record.curves.d_loss), fewer.all_samples,
+            record.generator().state_dict(), record.discriminator().state_dict()]  # fmt: skip
 
 
 def classified(m):
@@ -124,11 +131,13 @@ PUBLIC = {
     "Dataset.fold": lambda m: of_dataset(datasets.load("att").fold(1)),
     "datasets.from_arrays": lambda m: of_dataset(own_arrays(m)),
     "datasets.prepare": lambda m: datasets.prepare(m["data"], m["recipe"].replace(contrast=5.0)).train,
+    "datasets.normalised": lambda m: datasets.normalised(m["data"], m["recipe"].replace(contrast=5.0)).train,
     "training.train": trained,
     "training.start": lambda m: training.start(m["recipe"], m["data"], 3).weights(),
     "training.estimate_seconds": lambda m: training.estimate_seconds(m["recipe"], m["data"], "cpu") > 0,
     "Run.sample": lambda m: m["run"].sample(30, 1),
     "records.get_or_train": recorded,
+    "records.evidence": lambda m: records.evidence.check(record_of(datasets.load("digits"), m["recipe"])),
     "load_generator": lambda m: dict(ganrepro.load_generator().state_dict()),
     "networks.sample": lambda m: networks.sample(m["g"], m["recipe"], 30, 2),
     "networks.walk": lambda m: networks.walk(m["g"], m["z"][:8].view(4, 2, -1), 5),
@@ -140,9 +149,12 @@ PUBLIC = {
     "parzen.evaluate": lambda m: parzen.evaluate(m["x"], m["data"].valid, m["data"].test).ll,
     "parzen.score": lambda m: parzen.score(m["x"], m["data"]).ll,
     "parzen.controls": lambda m: [parzen.controls.kmeans_centroids(m["data"].train, 20),
-                                  parzen.controls.mean_image(m["data"].train)],  # fmt: skip
+                                  parzen.controls.mean_image(m["data"].train),
+                                  parzen.controls.gaussian(m["data"].train, 20)],  # fmt: skip
     "neighbours": lambda m: [(n := neighbours.nearest(m["x"], m["data"].train)).index, n.squared_distance,
                              neighbours.nearest_other(m["x"])],  # fmt: skip
+    "spectrum": lambda m: [*spectrum.channel_moments(m["x"], (1, 8, 8)), spectrum.power_spectrum(m["x"], (1, 8, 8)),
+                           spectrum.scrambled(m["x"], (1, 8, 8))],  # fmt: skip
     "memorisation": lambda m: memorisation.broken_models(m["data"].train, 20, 0.1),
     "inference": inferred,
     "conditional": lambda m: [conditional.one_hot_condition([1, 2], 10),

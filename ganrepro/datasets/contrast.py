@@ -31,6 +31,7 @@ def prepare(data: Dataset, recipe: Recipe) -> Dataset:
     return _conditioned(normalised(data, recipe), recipe)
 
 
+@plain_torch
 def normalised(data: Dataset, recipe: Recipe) -> Dataset:
     """The same without conditions."""
     norm = recipe.contrast

@@ -4,7 +4,7 @@ import hashlib
 import io
 import math
 import zipfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import IO, Any
 
@@ -16,7 +16,7 @@ from ganrepro.paths import absolute
 from .own import SPLIT_NAMES, Pictures, checked
 from .split import by_content
 
-LARGEST = 2 * 2**30  # bytes of an entry
+LARGEST = 2 * 2**30  # bytes of an array
 ARRAYS = ("images", "labels", "split")
 PARTS = tuple(f"{array}_{part}" for array in "xy" for part in SPLIT_NAMES)
 Array = NDArray[Any]
@@ -33,6 +33,8 @@ def load(name: str) -> Pictures:
     path = absolute(name)
     if not path.is_file():
         raise FileNotFoundError(f"data set {name!r}: there is no file {path}; give the path of an .npz")
+    if (size := path.stat().st_size) > LARGEST:
+        raise ValueError(f"{path}: found {size} bytes, of which at most {LARGEST} are read; give fewer pictures")
     raw = path.read_bytes()
     arrays = _named(raw, str(path)) if path.suffix.lower() == ".npz" else {"images": _npy(raw, str(path))}
     found = checked(arrays["images"], arrays.get("labels"), arrays.get("split"), str(path))
@@ -73,9 +75,9 @@ def _joined(there: dict[str, Array], source: str) -> dict[str, Any]:
     return found | ({"labels": np.concatenate([there[f"y_{part}"] for part in parts])} if labelled else {})
 
 
-def _npy(raw: bytes, source: str) -> Any:
+def _npy(raw: bytes, source: str) -> Array:
     try:
-        return np.load(io.BytesIO(raw), allow_pickle=False)
+        return array(lambda: io.BytesIO(raw), len(raw), "the array")
     except Exception as error:  # numpy raises many types on a damaged file
         raise ValueError(f"{source}: it cannot be read ({error}); expected a plain numeric array as numpy.save writes "
                          "it") from error  # fmt: skip
@@ -112,22 +114,29 @@ class OtherEntry(ValueError):
 
 
 def _entry(archive: zipfile.ZipFile, key: str, source: str) -> Array:
-    """One array, whose header must agree with the size of its entry: numpy would take the memory that it claims."""
     if f"{key}.npy" not in archive.namelist():
         raise OtherEntry(f"{source}: {key} is no .npy array; write the file with numpy.savez")
     entry = archive.getinfo(f"{key}.npy")
-    if entry.file_size > LARGEST:
-        raise ValueError(f"{key} has {entry.file_size} bytes, of which at most {LARGEST} are read")
-    with archive.open(entry) as file:
-        check_header(file, entry.file_size, key)
-    with archive.open(entry) as file:
-        array: Array = np.lib.format.read_array(file, allow_pickle=False)
-        file.read(1)  # at the end of an entry its checksum is checked
-    return array
+    return array(lambda: archive.open(entry), entry.file_size, key)
 
 
-def check_header(file: IO[bytes], size: int, what: str) -> None:
-    """Raise ValueError unless the header of an .npy file of `size` bytes, `what`, claims that many."""
+def array(opened: Callable[[], IO[bytes]], size: int, what: str) -> Array:
+    """The array of an .npy file of `size` bytes, `what`, that `opened` opens at its start.
+
+    Raises ValueError for more than LARGEST bytes, for objects, and for a header that claims another size: numpy would
+    take the memory that it claims. Raises what numpy and zipfile raise for other damage.
+    """
+    if size > LARGEST:
+        raise ValueError(f"{what} has {size} bytes, of which at most {LARGEST} are read")
+    with opened() as file:
+        _check_header(file, size, what)
+    with opened() as file:
+        found: Array = np.lib.format.read_array(file, allow_pickle=False)
+        file.read(1)  # at the end of a zip's entry its checksum is checked
+    return found
+
+
+def _check_header(file: IO[bytes], size: int, what: str) -> None:
     version = np.lib.format.read_magic(file)
     reader = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
     shape, _, dtype = reader(file)

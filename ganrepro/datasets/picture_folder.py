@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from ganrepro.paths import absolute
 from ganrepro.progress import bar, say
 
-from . import kept, picture_file
+from . import kept, npz, picture_file
 from .arrays import SPLIT_CODES
 from .dataset import shortened
 from .labels import UNLABELLED
@@ -140,6 +140,7 @@ def _decoded(
             broken[file.name] = str(error)
     _refuse_broken(root, broken, skip_broken, len(files))
     _check_sizes(root, sizes, size)
+    _refuse_many(root, sizes, size, channels)
     rows, images, content = [], [], []
     for row, file in enumerate(bar(files, desc=f"reading {root.name}", unit="picture")):
         if file.name in broken:
@@ -193,6 +194,14 @@ def _check_sizes(root: Path, sizes: dict[str, tuple[int, int]], size: int) -> No
     if size == 0 and max(sizes[smallest]) > LARGEST:
         raise ValueError(f"{root}: the pictures are {_x(sizes[smallest])}, more than {LARGEST} a side is too large for "
                          f"these nets; {fits}: `-p size {min(USUAL, side)}` in a notebook")  # fmt: skip
+
+
+def _refuse_many(root: Path, sizes: dict[str, tuple[int, int]], size: int, channels: int | None) -> None:
+    """Raise ValueError for pictures that would take more memory in all than one array is read of."""
+    w, h = (size, size) if size else next(iter(sizes.values()))
+    if (total := len(sizes) * w * h * (channels or 3)) > npz.LARGEST:
+        raise ValueError(f"{root}: {len(sizes)} pictures of {w}x{h} take up to {total} bytes, of which at most "
+                         f"{npz.LARGEST} are read; choose a smaller size, or channels=1, `ganrepro data add --grey`")
 
 
 def _x(size: tuple[int, int]) -> str:

@@ -133,6 +133,7 @@ class Record:
         return self.samples
 
     @property
+    @plain_torch
     def all_samples(self) -> NDArray[np.float32]:
         """(10,000, d), as many as its training drew: the stored ones, or where fewer are committed beside weights of G
         the same ones drawn again, to float32 rounding. Without weights the stored ones."""

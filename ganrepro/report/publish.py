@@ -75,10 +75,10 @@ def new_records() -> Iterator[Record]:
 def may_be_committed(record: Record) -> bool:
     """Whether a record is of one of the project's data sets (a user's own pictures stay where they are), and made by a
     commit that it names or whose code it has; otherwise a line says so."""
-    if record.meta["dataset"]["name"] not in datasets.NAMES:
+    if record.meta["dataset"].get("name") not in datasets.NAMES:
         return False
-    if known := record.meta["git"]["commit"] is not None or provenance.is_known_code(record.meta["code"]):
-        return known
+    if record.meta.get("git", {}).get("commit") is not None or provenance.is_known_code(record.meta.get("code", "")):
+        return True
     say(f"skipped: {record.path} names no commit, and its code is that of none that is known here")
     return False
 

@@ -186,6 +186,15 @@ def test_pictures_of_one_size_keep_it_and_large_ones_need_a_size(pictures, data)
         datasets.load(write(data / "wide", numbered(10, h=20, w=300)))
 
 
+def test_more_pictures_than_one_array_is_read_of_are_refused_before_they_are_decoded(pictures, monkeypatch):
+    folder = pictures(numbered(10))
+    monkeypatch.setattr(picture_file, "read", lambda path: pytest.fail("a picture was decoded"))
+    monkeypatch.setattr(picture_folder.npz, "LARGEST", 10 * 6 * 6 - 1)
+    for options, total in (({}, 1080), ({"channels": 1}, 360), ({"size": 4}, 480)):
+        with pytest.raises(ValueError, match=f"10 pictures of .* take up to {total} bytes, .* 359 are read; choose a"):
+            datasets.load(folder, **options)
+
+
 def test_grey_only_if_all_are_grey(pictures, data):
     folder = pictures(numbered(10) | {"colour.png": np.stack([grey(90), grey(91), grey(92)], -1)})
     assert datasets.load(folder).shape == (3, 6, 6) and datasets.load(folder, channels=1).shape == (1, 6, 6)

@@ -56,9 +56,7 @@ def read_mask(path: str | Path, shape: Shape) -> Tensor:
     """A mask (d,) from an .npy of shape (h, w). Raises ValueError for any other file, and as `check_mask`."""
     file = absolute(path)
     try:
-        with file.open("rb") as content:
-            npz.check_header(content, file.stat().st_size, "the mask")
-        array = np.asarray(np.load(file, allow_pickle=False), dtype=np.float32)
+        array = npz.array(lambda: file.open("rb"), file.stat().st_size, "the mask").astype(np.float32)
     except (OSError, EOFError, TypeError, ValueError) as error:
         raise ValueError(f"mask = {str(path)!r} cannot be read as an .npy of numbers ({error})") from error
     return check_mask(torch.from_numpy(array), shape)
