@@ -91,7 +91,10 @@ def test_own_pictures_never_stand_in_a_committed_table(here, monkeypatch):
         monkeypatch.setattr(publish, name, lambda: [])
     monkeypatch.setattr(publish.tables, "table1", lambda committed: pd.DataFrame(
         {"dataset": [r.meta["dataset"]["name"] for r in committed]}))
+    checked = []  # made-up records have no evidence
+    monkeypatch.setattr(records.evidence, "check", lambda found: checked.append(found.meta["dataset"]["name"]))
     publish.publish()
+    assert checked == ["mnist"]
     assert pd.read_csv(here / "repo/results/table1.csv").dataset.tolist() == ["mnist"]
     committed = {p.name for p in (here / "repo/results").rglob("*") if p.is_file()}
     assert committed == {"record.json", "curves.csv", "ll.npz", "samples.npz", "weights.safetensors", "table1.csv",
