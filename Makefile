@@ -7,11 +7,8 @@ BIN = .venv/bin
 PIP = $(BIN)/python -m pip --disable-pip-version-check
 TORCH = 2.13.0
 
-# A figure's cell shows its figure only while nothing overrides Jupyter's own backend.
-unexport MPLBACKEND
-
 .DEFAULT_GOAL := help
-.PHONY: help venv reproduce test test-all check notebooks records results bench lock clean
+.PHONY: help venv reproduce test test-all test-oldest check notebooks records results bench lock clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -24,6 +21,8 @@ help: ## this list
 VERSION_OK = import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))
 BASE = import sys; print(sys._base_executable)
 SHA = import hashlib, sys; print(hashlib.sha256(b"".join(open(f, "rb").read() for f in sys.argv[1:])).hexdigest())
+MINIMA = import re, tomllib; names = tomllib.load(open("pyproject.toml", "rb"))["project"]["dependencies"]; \
+  print(*(re.sub(">=", "==", name) + ".0" * (name.count(".") < 2) for name in names), sep="\n")
 OLDEST = import sys; sys.exit(sys.version_info[:2] != (3, 11))
 WHERE = import os, sys; print("Python %d.%d" % sys.version_info[:2], os.getcwd())
 
@@ -80,6 +79,14 @@ test test-all check:
 	$(BIN)/lint-imports
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadscope \
 	  --nbval --nbval-current-env --nbval-cell-timeout 120 $(SLOW) $(ARGS)
+
+test-oldest: ## the unit tests at the lower bounds that pyproject.toml declares, in an environment of its own
+	@$(PYTHON) -c '$(OLDEST)' || { echo 'make: the bounds are tried on Python 3.11' >&2; exit 1; }
+	@set -e; dir=$$(mktemp -d); trap 'rm -rf "$$dir"' EXIT; \
+	$(PYTHON) -m venv "$$dir/venv"; \
+	$(PYTHON) -c '$(MINIMA)' > "$$dir/minima"; \
+	"$$dir/venv/bin/python" -m pip --disable-pip-version-check install -qq -r "$$dir/minima" -e ".[test]"; \
+	OMP_NUM_THREADS=1 "$$dir/venv/bin/python" -m pytest -n 2 --dist loadscope tests --ignore tests/notebooks --ignore tests/project $(ARGS)
 
 # --- for those who change it ---------------------------------------------------------------------------
 

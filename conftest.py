@@ -27,7 +27,7 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 
 @pytest.fixture(scope="session", autouse=True)
 def _figures_without_a_screen() -> None:
-    """Only in this process: a MPLBACKEND in the environment would take the figures out of the notebooks."""
+    """In this process; notebooks show their figures whatever the backend."""
     import matplotlib
 
     matplotlib.use("Agg")

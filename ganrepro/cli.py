@@ -16,15 +16,19 @@ import time
 from argparse import Namespace
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from importlib import metadata
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ganrepro import paths
+from ganrepro import parameters, paths
+from ganrepro.parameters import FIGURES
 from ganrepro.report import NotebookFailed
 
 if TYPE_CHECKING:
     from ganrepro.datasets import Dataset
     from ganrepro.records import Record
 
+DATA_ACTIONS = ("list", "add", "show", "remove", "status")
 ELSEWHERE = "or set GANREPRO_RUNS to another folder"
 REMEDIES = {errno.ENOSPC: f"free some space {ELSEWHERE}", errno.EDQUOT: f"free some space {ELSEWHERE}",
             errno.EROFS: "set GANREPRO_RUNS to a folder that can be written to",
@@ -43,7 +47,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     with _signals(restore=arguments is not None) as received:
         try:
             try:
-                status = _run(parser().parse_args(arguments), received)
+                options = parser().parse_args(_with_data_action(sys.argv[1:] if arguments is None else arguments))
+                status = _run(options, received)
             finally:
                 sys.stdout.flush()
         except BrokenPipeError:
@@ -84,6 +89,14 @@ def _signals(restore: bool) -> Iterator[list[int]]:
             signal.signal(number, handler if restore else signal.SIG_IGN)
 
 
+def _with_data_action(arguments: Sequence[str]) -> list[str]:
+    """`ganrepro data mnist` in full: `ganrepro data list mnist`."""
+    first, *rest = arguments or [""]
+    if first == "data" and (not rest or rest[0] not in (*DATA_ACTIONS, "-h", "--help")):
+        return [first, "list", *rest]
+    return list(arguments)
+
+
 def _run(options: Namespace, received: Sequence[int] = ()) -> int:
     status = 2
     try:
@@ -121,6 +134,7 @@ def _one_line(error: Exception) -> str:
 def parser() -> argparse.ArgumentParser:
     """The commands and their options."""
     top = argparse.ArgumentParser(prog="ganrepro", description="Generative Adversarial Nets (2014), reproduced.")
+    top.add_argument("--version", action="version", version=f"ganrepro {_version()}")
     commands = top.add_subparsers(required=True, metavar="COMMAND")
     several: dict[str, Any] = {"action": "append", "default": []}
 
@@ -129,8 +143,22 @@ def parser() -> argparse.ArgumentParser:
         added.set_defaults(command=run)
         return added
 
-    data = command("data", show_data, "load data sets, download missing files, and print what they hold")
-    data.add_argument("names", nargs="*", metavar="NAME", help="data sets or .npz files; all by default")
+    own = "a folder of pictures, an .npz or an .npy"
+    data = commands.add_parser("data", help="load data sets, download missing files; name your own pictures")
+    actions = data.add_subparsers(required=True, metavar="ACTION")
+    listed = command("list", show_data, "print what data sets hold, as `ganrepro data NAME` does", actions)
+    listed.add_argument("names", nargs="*", metavar="NAME", help=f"data sets, {own}; all data sets by default")
+    add = command("add", add_data, f"give {own} a name, for `-p dataset NAME`; copies the pictures, reduced", actions)
+    add.add_argument("path", metavar="FOLDER", help=own)
+    add.add_argument("--name", required=True, help="letters, digits, '.', '_' and '-'")
+    add.add_argument("--grey", action="store_true", help="also where pictures are in colour")
+    add.add_argument("--skip-broken", action="store_true", help="leave out files that cannot be read")
+    show = command("show", show_sheet, "write a contact sheet (PNG)", actions)
+    show.add_argument("name", metavar="NAME", help=f"a data set, {own}")
+    show.add_argument("--out", default="", help="its file; default: contact_NAME.png in runs/figures")
+    remove = command("remove", remove_data, "forget a name; the pictures' own folder is left alone", actions)
+    remove.add_argument("name", metavar="NAME")
+    command("status", data_status, "the sets that were added, and the data directory", actions)
 
     reproduce = command("reproduce", run_notebooks, "run the notebooks in order and print paper vs. here")
     reproduce.add_argument("--profile", choices=["auto", "quick", "paper"])
@@ -164,10 +192,18 @@ def parser() -> argparse.ArgumentParser:
     ablate.add_argument("--products", choices=["float32", "tf32", "bfloat16"], default="float32")
     for it in (train, snapshot, ablate):
         it.add_argument("--device", default="auto")
+    for it in (train, snapshot, listed, add, show):
+        it.add_argument("--size", type=int, default=0, help="of your own pictures: cropped and reduced to a square")
 
     command("results", publish_results, "finished paper records -> results/, tables, figures, README, docs")
     command("doctor", doctor, "what is installed and what is not")
     return top
+
+
+def _version() -> str:
+    with suppress(metadata.PackageNotFoundError):
+        return metadata.version("ganrepro")
+    return "not installed as a package"
 
 
 def show_data(options: Namespace) -> int:
@@ -176,11 +212,59 @@ def show_data(options: Namespace) -> int:
     missing = False
     for name in options.names or datasets.NAMES:
         try:
-            print(datasets.load(name))
+            print(datasets.load(name, **_size(options)))
         except datasets.DatasetUnavailable as error:
             print(f"{name}: not available. {error}")
             missing = True
     return int(missing and bool(options.names))
+
+
+def add_data(options: Namespace) -> None:
+    from ganrepro import datasets
+
+    datasets.kept.check_name(options.name, datasets.NAMES)
+    channels = 1 if options.grey else None
+    pictures, _, _ = datasets.own_pictures(options.path, options.size, channels, options.skip_broken)
+    datasets.kept.add(options.name, pictures)
+    print(pictures.dataset(options.name))
+    print(f"It can be used as `-p dataset {options.name}`. Contact sheet: {_sheet(pictures.dataset(options.name))}")
+
+
+def show_sheet(options: Namespace) -> None:
+    from ganrepro import datasets
+
+    print(_sheet(datasets.load(options.name, **_size(options)), options.out))
+
+
+def _sheet(data: Dataset, out: str = "") -> Path:
+    """Write a data set's contact sheet, under runs/figures unless `out` says where. Returns its path."""
+    from ganrepro.report import figures
+
+    parameters.refuse_suffix("out", out, FIGURES)
+    path = paths.absolute(out) if out else paths.runs() / "figures" / f"contact_{data.name}.png"
+    with figures.style():
+        return figures.save(figures.sprite(data.training[:100], data.shape, 10, data.label), path)
+
+
+def remove_data(options: Namespace) -> None:
+    from ganrepro import datasets
+
+    datasets.kept.remove(options.name)
+    print(f"{options.name} is removed; the pictures that it was made from are where they were")
+
+
+def data_status(options: Namespace) -> None:
+    from ganrepro import datasets
+
+    print(f"data directory: {datasets.data_dir()}")
+    for name in paths.named_sets():
+        print(f"{name}: {datasets.load(name)}")
+    if not paths.named_sets():
+        print("no sets of your own; `ganrepro data add FOLDER --name NAME` adds one")
+
+
+def _size(options: Namespace) -> dict[str, Any]:
+    return {"size": options.size} if options.size else {}
 
 
 def run_notebooks(options: Namespace) -> None:
@@ -266,7 +350,7 @@ def asked_for(options: Namespace) -> tuple[Dataset, str]:
     if recipe not in (recipes.OWN, *recipes.RECIPES):
         raise ValueError(f"recipe = {recipe!r}; choose one of {recipes.OWN}, {', '.join(recipes.RECIPES)}")
     name = options.dataset or ("mnist" if recipe == recipes.OWN else recipes.made_for(recipe))
-    return datasets.load(name), recipe
+    return datasets.load(name, **_size(options)), recipe
 
 
 def report(made: Iterable[Record]) -> None:

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from ganrepro.device import plain_torch, without_autocast
 from ganrepro.parameters import expect, expect_number
 from ganrepro.recipes import MARGINAL, AnyLayer, Convolution, Layer, Recipe, Subsets, TransposedConvolution
 
@@ -127,6 +128,7 @@ class Generator(nn.Module):
 
     factors: Tensor
 
+    @plain_torch
     def __init__(self, recipe: Recipe, rng: torch.Generator, marginal: Tensor | None = None) -> None:
         super().__init__()
         self.layers = build(recipe.g_inputs, recipe.generator, rng, marginal)
@@ -134,6 +136,7 @@ class Generator(nn.Module):
         factors = torch.tensor(recipe.task.factors(recipe.dim), dtype=torch.float64)
         self.register_buffer("factors", factors, persistent=False)
 
+    @without_autocast
     def forward(self, z: Noise, c: Condition = None) -> Examples:
         """Samples in data space, from noise and, where the task has one, a condition."""
         h = z if c is None else torch.cat([z, c * self.factors.to(c.dtype)], -1)
@@ -144,6 +147,7 @@ class Generator(nn.Module):
             h = observed + (1 - mask) * h
         return h
 
+    @plain_torch
     def deepen(self, recipe: Recipe, rng: torch.Generator) -> None:
         """Become the G of `recipe`, whose additional first layers are drawn and put in front of the trained ones."""
         fresh = recipe.generator[: len(recipe.generator) - len(self.layers)]
@@ -157,6 +161,7 @@ class Discriminator(nn.Module):
 
     factors: Tensor
 
+    @plain_torch
     def __init__(self, recipe: Recipe, rng: torch.Generator) -> None:
         super().__init__()
         self.layers = build(recipe.d_inputs, recipe.discriminator, rng)
@@ -168,6 +173,7 @@ class Discriminator(nn.Module):
         """What the first layer is given: examples, times the recipe's input_scale where it has one."""
         return x if self.recipe.input_scale is None else x * self.recipe.input_scale
 
+    @without_autocast
     def forward(self, x: Examples, dropout: tuple[Tensor, ...] = (), c: Condition = None) -> Float[Tensor, "... n"]:
         """Logits (..., n), or outputs (..., n, K), of examples and, where the task has one, their condition, which is
         never dropped. dropout: a factor for each layer's input, as `draw_dropout` makes them; none at evaluation."""
@@ -182,6 +188,7 @@ class Discriminator(nn.Module):
 Player = TypeVar("Player", Generator, Discriminator)
 
 
+@plain_torch
 def with_weights(player: type[Player], recipe: Recipe, weights: Mapping[str, Tensor]) -> Player:
     """A Generator or Discriminator with those of the weights named generator.* or discriminator.*, in eval mode."""
     net, prefix = player(recipe, torch.Generator()), f"{player.__name__.lower()}."
@@ -251,6 +258,7 @@ def draw_noise(recipe: Recipe, n: int, rng: torch.Generator, dtype: torch.dtype 
     return torch.cat([torch.eye(choices, device=rng.device, dtype=dtype)[chosen] * math.sqrt(choices), z], 1)
 
 
+@plain_torch
 def noise(recipe: Recipe, n: int, seed: int) -> Noise:
     """z (n, z_dim) float32 of a seed: in whole blocks from a CPU random state, so that z_i is the same whatever n."""
     expect(Recipe, recipe=recipe)
@@ -262,6 +270,7 @@ def noise(recipe: Recipe, n: int, seed: int) -> Noise:
     return torch.cat([draw_noise(recipe, SAMPLE_BLOCK, rng) for _ in range(math.ceil(n / SAMPLE_BLOCK))])[:n]
 
 
+@plain_torch
 @torch.no_grad()
 def generate(generator: nn.Module, z: Noise, condition: Condition = None) -> Examples:
     """x (n, d) float32 on the CPU: G of z (n, z_dim) and, where its task has one, of a condition (n, c). In blocks of
@@ -280,6 +289,7 @@ def generate(generator: nn.Module, z: Noise, condition: Condition = None) -> Exa
     return torch.cat(made)[: len(z)]
 
 
+@plain_torch
 def sample(
     generator: nn.Module, recipe: Recipe, n: int, seed: int, condition: Condition = None
 ) -> tuple[Examples, Noise]:  # fmt: skip
@@ -289,6 +299,7 @@ def sample(
     return generate(generator, z, condition), z
 
 
+@plain_torch
 @torch.no_grad()
 def walk(generator: nn.Module, ends: Float[Tensor, "rows 2 z"], steps: int) -> Float[Tensor, "rows steps d"]:
     """Samples along the straight line between each pair of ends (rows, 2, z_dim)."""

@@ -5,6 +5,7 @@ stands in square brackets at the end of the comment, which `papermill --help-not
 
     [one of a, b, c]   [one of a, b, or a path to an .npz]   [at least 1]   [above 0]   [0 to 4]
 
+Where a path to an .npz may stand, so may an .npy, a folder of pictures, and a set that `ganrepro data add` named.
 Anything else in brackets is an error, and prose outside them bounds nothing. `check(globals())` enforces the rules.
 """
 
@@ -16,6 +17,7 @@ import math
 import os
 import re
 import reprlib
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -26,7 +28,9 @@ STANDARD = ("dataset", "profile", "seed", "device", "out")
 LARGEST_SEED = 2**32 - 1  # what numpy's RandomState, and so scikit-learn, takes
 LARGEST_FIRST_SEED = 2**31 - 1  # of a notebook, which may go on with seed + 1 and so on
 INT64 = range(-(2**63), 2**63)  # the whole numbers that torch takes
-FILES = ("out", "mask")  # parameters that are paths or empty
+FILES = ("out", "mask")  # parameters that are paths or empty; their comments name a file with the ending they need
+FIGURES = (".png", ".svg", ".pdf")
+_ENDING = re.compile(r"\.(?:png|csv|npy)\b")
 INJECTED = "# Parameters"  # the first line of the cell that papermill inserts
 NPZ = "or a path to an .npz"
 _N = r"-?\d+(?:\.\d+)?"
@@ -84,10 +88,9 @@ class Rule:
     def refuse(self, name: str, value: Any) -> None:
         """Raise ParameterError unless the value, or each of a list, is allowed."""
         if self.choices and str(value) not in self.choices:
-            if NPZ not in self.choices or not value.lower().endswith(".npz"):
+            if NPZ not in self.choices:
                 raise ParameterError(f"{name} = {value!r}; choose {self.text}")
-            if not (file := paths.absolute(value)).is_file():
-                raise ParameterError(f"{name} = {value!r}; there is no such file (looked for {file})")
+            _refuse_unless_own(name, value, self.text)
         for number in value if isinstance(value, list) else [value]:
             if isinstance(number, int | float) and not (self.above < number and self.least <= number <= self.most):
                 raise ParameterError(f"{name} = {value!r}; it must be {self.text}")
@@ -135,10 +138,11 @@ def check(namespace: dict[str, Any]) -> None:
     """Refuse parameters that the notebook does not take; replace floats such as 1e3 by exact ints.
 
     namespace: the notebook's `globals()`, whose `In` holds the parameter list and papermill's cell. It is empty in a
-    kernel that keeps no history, such as nbval's: every value is as committed.
+    kernel that keeps no history, such as nbval's: every value is as committed. In a script that `jupyter nbconvert`
+    made of the notebook, the list is what stands above this call.
     Raises ParameterError, a ValueError, that names every wrong parameter, its value and the allowed values.
     """
-    if type(history := namespace.get("In", [])) is not list:
+    if type(history := namespace.get("In", _above_the_check(namespace.get("__file__")))) is not list:
         raise ParameterError("there is no parameter 'In': that name is the kernel's")
     cells = [c for c in history if c]
     if "In" in namespace and not cells:
@@ -164,6 +168,14 @@ def check(namespace: dict[str, Any]) -> None:
     namespace.update(values)
 
 
+def _above_the_check(script: str | None) -> list[str]:
+    """What a script has above its call of `check`, as its only cell; nothing where there is no script."""
+    if script is None:
+        return []
+    above, call, _ = Path(script).read_text(encoding="utf-8").partition("\nparameters.check(globals())")
+    return [above] if call else []
+
+
 def unknown(name: str, allowed: dict[str, Parameter]) -> str:
     """The message for a parameter that a notebook does not have."""
     meant = "".join(f" (did you mean {close}?)" for close in difflib.get_close_matches(name, allowed, n=1))
@@ -186,12 +198,43 @@ def value_of(parameter: Parameter, value: Any) -> Any:
             torch_device(value)
         except ValueError as error:
             raise ParameterError(str(error)) from None
-    is_path = parameter.name in FILES or (rule and NPZ in rule.choices and value not in rule.choices)
+    named = (*rule.choices, *paths.named_sets()) if rule and NPZ in rule.choices else None
+    is_path = parameter.name in FILES or (named is not None and value not in named)
     if not is_path or not value:
         return value
-    if parameter.name == "out" and not _writable(paths.absolute(value)):
-        raise ParameterError(f"out = {value!r} cannot be written; give a file path in a folder that can be")
+    if parameter.name in FILES:
+        _refuse_file(parameter, value)
     return str(paths.absolute(value))
+
+
+def _refuse_file(parameter: Parameter, value: str) -> None:
+    """Raise ParameterError for a file of another kind than the comment names, an `out` that cannot be written, and any
+    other file that is not there."""
+    name, path = parameter.name, paths.absolute(value)
+    if endings := _ENDING.findall(parameter.comment):
+        refuse_suffix(name, value, FIGURES if endings[-1] == FIGURES[0] else endings[-1:])
+    if name == "out" and not _writable(path):
+        raise ParameterError(f"out = {value!r} cannot be written; give a file path in a folder that can be")
+    if name != "out" and not path.is_file():
+        raise ParameterError(f"{name} = {value!r}; there is no such file (looked for {path})")
+
+
+def refuse_suffix(name: str, value: str, allowed: Sequence[str]) -> None:
+    """Raise ParameterError for a path with another ending than those allowed; "" passes."""
+    if value and Path(value).suffix.lower() not in allowed:
+        raise ParameterError(f"{name} = {value!r}; it must end in {' or '.join(allowed)}")
+
+
+def _refuse_unless_own(name: str, value: str, text: str) -> None:
+    """Raise ParameterError unless the value means pictures of the user's own: a named set, a folder or a file."""
+    path, is_file = paths.absolute(value), value.lower().endswith((".npz", ".npy"))
+    if value in paths.named_sets() or (value and path.is_dir()) or (is_file and path.is_file()):
+        return
+    if is_file or value.endswith("/"):
+        kind = "file" if is_file else "folder"
+        raise ParameterError(f"{name} = {value!r}; there is no such {kind} (looked for {path})")
+    raise ParameterError(f"{name} = {value!r}; choose {text}, an .npy, a folder of pictures, or a set that "
+                         "`ganrepro data add` named")  # fmt: skip
 
 
 def _typed(parameter: Parameter, value: Any) -> Any:

@@ -63,6 +63,25 @@ def runs() -> Path:
     return REPOSITORY / "runs" if REPOSITORY else absolute("~/ganrepro-runs")
 
 
+def data_dir() -> Path:
+    """The data directory: $GANREPRO_DATA, else the user's cache folder as pooch names it."""
+    if chosen := os.environ.get("GANREPRO_DATA"):
+        return absolute(chosen)
+    import pooch
+
+    return absolute(pooch.os_cache("ganrepro"))
+
+
+def named_set(name: str) -> Path:
+    """The file of a set of a user's pictures that `ganrepro data add` named, there or not."""
+    return data_dir() / "named" / f"{name}.npz"
+
+
+def named_sets() -> list[str]:
+    """The names of those sets that are there, in order."""
+    return sorted(path.stem for path in named_set("x").parent.glob("[!.]*.npz"))
+
+
 def slug(text: str, keep: str = "-") -> str:
     """The text as a part of a file name: letters, digits and the characters of `keep`; all else becomes hyphens."""
     return re.sub(rf"[^A-Za-z0-9{re.escape(keep)}]+", "-", text).strip("-._")

@@ -96,7 +96,7 @@ def command_line(value):
     [
         (["data", "minst"], "unknown data set 'minst'; allowed: mnist, fashion-mnist, .*did you mean 'mnist'"),
         (["data", "absent.npz"], "data set 'absent.npz': there is no file .*absent.npz"),
-        (["data", "float.npz"], "float.npz: images has dtype float64, expected uint8"),
+        (["data", "float.npz"], "float.npz: images has dtype float64 with values from 0 to 1279, expected uint8"),
         (["data", "flat.npz"], r"flat.npz: images has shape \(20, 64\), expected \(N, h, w\)"),
         (["data", "one.npz"], r"one.npz: images has 1 image\(s\), expected at least 10"),
         (["reproduce", "--only", "99"], "no notebook starts with '99'; there are 01_first, 02_second"),
@@ -135,7 +135,7 @@ def command_line(value):
     ids=command_line,
 )
 def test_bad_input_is_one_line_before_any_work_and_changes_nothing(here, monkeypatch, capsys, command, said):
-    np.savez(here / "float.npz", images=np.zeros((20, 8, 8)))
+    np.savez(here / "float.npz", images=np.arange(1280.0).reshape(20, 8, 8))
     np.savez(here / "flat.npz", images=np.zeros((20, 64), np.uint8))
     np.savez(here / "one.npz", images=np.zeros((1, 8, 8), np.uint8))
     before = content(here)
@@ -292,7 +292,7 @@ def test_reproduce_and_its_notebook_print_whatever_the_locale(here, encoding):
 @pytest.mark.parametrize("encoding", ["cp1252", "ascii:strict"])
 @pytest.mark.parametrize(("name", "status"), [("лица.npz", 0), ("нет.npz", 2)])
 def test_a_file_name_beyond_the_locale_is_read_or_named(here, encoding, name, status):
-    np.savez(here / "лица.npz", images=np.zeros((10, 2, 2), np.uint8))
+    np.savez(here / "лица.npz", images=np.arange(40, dtype=np.uint8).reshape(10, 2, 2))
     env = os.environ | {"PYTHONIOENCODING": encoding, "LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
     done = subprocess.run([sys.executable, "-c", MAIN, "data", name], env=env, capture_output=True)
     assert done.returncode == status, done.stderr
@@ -329,6 +329,26 @@ def test_a_closed_pipe_loses_no_training(here, small):
     finally:
         sys.stdout = before
     assert record.meta["epochs"] == 2
+
+
+# ------------------------------------------------------------------------------------ what it loads
+
+SLOW = "torch pandas numpy scipy sklearn matplotlib PIL pydantic nbformat papermill tqdm".split()
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [["--help"], ["--version"], ["--wrong"], ["no-such-command"], [], ["data", "--help"], ["data", "add"],
+     ["records", "train", "--help"], ["records", "train", "--seed", "x"], ["ablate", "--of", "x"]],
+)
+def test_the_command_line_answers_without_loading_what_it_does_not_need(arguments):
+    code = (f"import sys\nfrom ganrepro import cli\ntry:\n    status = cli.main({arguments!r})\n"
+            "except SystemExit as end:\n    status = end.code\n"
+            f"print('\\n', status, sorted(set({SLOW!r}) & set(sys.modules)))")
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    wrong = not {"--help", "--version"} & set(arguments)
+    assert done.stdout.splitlines()[-1].strip() == f"{2 if wrong else 0} []"
+    assert bool(done.stderr) == wrong
 
 
 # ---------------------------------------------------------------------------------- data, doctor

@@ -385,3 +385,64 @@ def test_a_notebook_takes_data_sets_that_exist_and_refuses_others(own_list, tmp_
 def test_a_notebook_refuses_bad_standard_values(own_list, name, value):
     with pytest.raises(ParameterError, match=f"{name} = "):
         parameters.value_of(own_list[name], value)
+
+
+# ------------------------------------------------------------------------- paths, and pictures of one's own
+
+@pytest.mark.parametrize(("comment", "given", "message"), [
+    ('file for the figure; "" is runs/figures/x.png', "x.csv", "out = 'x.csv'; it must end in .png or .svg or .pdf"),
+    ('file for the figure; "" is runs/figures/x.png', "x", "must end in .png"),
+    ('file for the rows; "" is runs/tables/x.csv', "x.png", "out = 'x.png'; it must end in .csv"),
+    ('file for the rows; "" is runs/tables/x.csv', "x.CSV", ""),
+    ('file for the figure; "" is runs/figures/x.png', "x.PDF", ""),
+])
+def test_the_ending_of_out_is_the_one_that_its_comment_names(tmp_path, monkeypatch, comment, given, message):
+    monkeypatch.chdir(tmp_path)
+    out = parameters.Parameter("out", "", comment)
+    if not message:
+        assert parameters.value_of(out, given) == str(tmp_path / given)
+        return
+    with pytest.raises(parameters.ParameterError, match=message):
+        parameters.value_of(out, given)
+
+
+def test_a_mask_is_a_file_that_is_there(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    mask = parameters.Parameter("mask", "", 'or an .npy of the picture; "" is the rectangle')
+    for value, message in (("m.png", "mask = 'm.png'; it must end in .npy"), ("m.npy", "there is no such file")):
+        with pytest.raises(parameters.ParameterError, match=message):
+            parameters.value_of(mask, value)
+    (tmp_path / "m.npy").touch()
+    assert parameters.value_of(mask, "m.npy") == str(tmp_path / "m.npy")
+
+
+def test_a_folder_an_npy_and_a_named_set_pass_where_an_npz_does(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("GANREPRO_DATA", str(tmp_path / "data"))
+    dataset = parameters.Parameter("dataset", "mnist", "[one of mnist, digits, or a path to an .npz]")
+    for value, message in (("faces/", "no such folder"), ("x.npy", "no such file"), ("faces", "a folder of pictures"),
+                           ("", "choose one of mnist")):  # fmt: skip
+        with pytest.raises(parameters.ParameterError, match=message):
+            parameters.value_of(dataset, value)
+    (tmp_path / "x.npy").touch()
+    (tmp_path / "faces").mkdir()
+    for value in ("faces/", "faces", "./faces", "x.npy"):
+        assert parameters.value_of(dataset, value) == str(tmp_path / value)
+    (tmp_path / "data/named").mkdir(parents=True)
+    (tmp_path / "data/named/cats.npz").touch()
+    assert parameters.value_of(dataset, "cats") == "cats"
+    with pytest.raises(parameters.ParameterError, match="choose one of auto, quick"):
+        parameters.value_of(parameters.Parameter("profile", "auto", "[one of auto, quick]"), "faces")
+
+
+def test_a_script_is_checked_by_the_list_above_the_call(tmp_path):
+    script = tmp_path / "x.py"
+    for change, message in (("", ""), ("seed = -1\n", "seed = -1; it must be from 0")):
+        script.write_text("#!/usr/bin/env python\n" + LIST + change + "\nfrom ganrepro import parameters\n"
+                          "parameters.check(globals())\nother = 3\n")  # fmt: skip
+        code = compile(script.read_text(), str(script), "exec")
+        if not message:
+            exec(code, {"__file__": str(script)})
+            continue
+        with pytest.raises(parameters.ParameterError, match=message):
+            exec(code, {"__file__": str(script)})

@@ -73,7 +73,7 @@ def test_what_a_user_names_is_written_and_read_there(home, digits, small_recipe,
     assert figures.save(plt.figure(), f"{start}a/figure.PNG") == home / "here/a/figure.PNG"
     plt.close()
     training.train(small_recipe(), digits, device="cpu", epochs=1, show_progress=False, checkpoint_dir=f"{start}a")
-    np.savez("my.npz", images=np.zeros((10, 2, 2), np.uint8))
+    np.savez("my.npz", images=np.arange(40, dtype=np.uint8).reshape(10, 2, 2))
     assert datasets.load(f"{start}my.npz").shape == (1, 2, 2)
     assert sorted(os.listdir(home / "here/a")) == ["figure.PNG", "seed0.safetensors", "table.CSV"]
     assert sorted(os.listdir(home / "here")) == ["a", "my.npz"] and sorted(os.listdir(home)) == ["here"]

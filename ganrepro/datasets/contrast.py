@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn.functional import one_hot
 
+from ganrepro.device import plain_torch
 from ganrepro.recipes import Recipe
 
 from .dataset import SPLITS, Dataset
@@ -20,6 +21,7 @@ BRIGHTNESS, CONTRAST = 0.4732, 0.2112
 Rows = TypeVar("Rows", Tensor, NDArray[np.float32])
 
 
+@plain_torch
 def prepare(data: Dataset, recipe: Recipe) -> Dataset:
     """The data, contrast-normalised if recipe.contrast is set, with conditions if the recipe's task has any.
 
@@ -29,6 +31,7 @@ def prepare(data: Dataset, recipe: Recipe) -> Dataset:
     return _conditioned(normalised(data, recipe), recipe)
 
 
+@plain_torch
 def normalised(data: Dataset, recipe: Recipe) -> Dataset:
     """The same without conditions."""
     norm = recipe.contrast

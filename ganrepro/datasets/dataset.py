@@ -11,6 +11,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from ganrepro.device import plain_torch
+
 SPLITS = ("train", "valid", "test")
 Fold = tuple[Tensor, Tensor, Tensor]
 
@@ -32,6 +34,8 @@ class Dataset:
     bounded       True for images in [0, 1]; False for toys and for contrast-normalised images
     contrast      the L2 norm that each image was contrast-normalised to (see contrast.py), or None
     conditions    (n, c) float32, the condition of each training example (see contrast.prepare), or None
+    classes       the names of the classes 0, 1, ... where they have names, or None
+    details       how a user's own pictures were read (size, duplicates, files left out): plain values for the record
     """
 
     name: str
@@ -49,6 +53,8 @@ class Dataset:
     bounded: bool = True
     contrast: float | None = None
     conditions: Tensor | None = None
+    classes: tuple[str, ...] | None = None
+    details: dict[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if not isinstance(self.name, str) or not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,199}", self.name):
@@ -65,6 +71,7 @@ class Dataset:
         """True if each fold trains its own model (AT&T); False if all folds share one, or there are none."""
         return self.folds is not None and self.unlabeled is None
 
+    @plain_torch
     def fold(self, k: int) -> Self:
         """This data set with fold `k` (from 0) as its train, valid, test and labels; `folds` stay valid indices.
 
@@ -82,13 +89,22 @@ class Dataset:
     def __repr__(self) -> str:
         sizes = [f"{part} {len(x)}" for part in (*SPLITS, "unlabeled") if (x := getattr(self, part)) is not None]
         folds = f", fold {self.fold_index} of {len(self.folds)}" if self.folds else ""
+        folds += f", classes: {shortened(self.classes)}" if self.classes else ""
         return f"Dataset({self.name!r}, {self.label!r}, {'x'.join(map(str, self.shape))}, {', '.join(sizes)}{folds})"
 
 
-def pixels(images: NDArray[np.uint8]) -> Tensor:
-    """Grey (n, h, w), colour (n, h, w, c) or flat (n, c*h*w) uint8 images as (n, c*h*w) float32 rows in [0, 1]."""
+def shortened(names: Sequence[str], most: int = 12) -> str:
+    """The names for a line: all of a few, else the first ones and how many more there are."""
+    return ", ".join(names[:most]) + f" and {len(names) - most} more" * (len(names) > most)
+
+
+def pixels(images: NDArray[Any]) -> Tensor:
+    """Grey (n, h, w), colour (n, h, w, c) or flat (n, c*h*w) images, uint8 or float32 in [0, 1], as (n, c*h*w) float32
+    rows in [0, 1]."""
     if images.ndim == 4:
         images = images.transpose(0, 3, 1, 2)
+    if images.dtype == np.float32:
+        return torch.from_numpy(np.ascontiguousarray(images).reshape(len(images), -1))
     return torch.from_numpy(images.reshape(len(images), -1) / np.float32(255))
 
 

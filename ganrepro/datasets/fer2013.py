@@ -3,6 +3,7 @@
 import csv
 import hashlib
 import io
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -71,6 +72,13 @@ def _from_npz(raw: bytes, path: Path) -> Table:
     return images, split, FROM_FERPLUS[votes[:, :len(FROM_FERPLUS)].argmax(1)].astype(np.int64)
 
 
+def _numbers(text: str) -> NDArray[np.int64]:
+    """The numbers in a text. What is none raises ValueError, in older versions of numpy DeprecationWarning."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", DeprecationWarning)
+        return np.fromstring(text, np.int64, sep=" ")  # four times as fast as Python's int()
+
+
 def _from_csv(raw: bytes, path: Path) -> Table:
     reader = csv.DictReader(io.StringIO(raw.decode("utf-8-sig", errors="replace"), newline=""))  # -sig: a mark of UTF-8
     found = list(reader.fieldnames or ())
@@ -80,13 +88,13 @@ def _from_csv(raw: bytes, path: Path) -> Table:
     images, split, labels = [], [], []
     for row in reader:
         try:
-            image = np.fromstring(row["pixels"], np.int64, sep=" ")  # four times as fast as Python's int()
+            image = _numbers(row["pixels"])
             if len(image) != SIDE * SIDE or image.min() < 0 or image.max() > 255:
                 raise ValueError(f"{len(image)} pixels from {image.min()} to {image.max()}")
             images.append(image.astype(np.uint8))
             split.append(USAGE[row["usage"].strip().lower()])
             labels.append(range(len(EXPRESSIONS)).index(int(row["emotion"])))
-        except (ValueError, KeyError, AttributeError, TypeError) as error:
+        except (ValueError, KeyError, AttributeError, TypeError, DeprecationWarning) as error:
             raise ValueError(f"{path}, line {reader.line_num}: {error!r}; expected emotion 0 to 6, {SIDE}x{SIDE} "
                              "pixels from 0 to 255 and the Usage Training, PublicTest or PrivateTest") from error
     pictures = np.array(images, np.uint8).reshape(-1, SIDE, SIDE)

@@ -1,27 +1,17 @@
 """Where data files are: inside the package, or in the user's data directory."""
 
 import hashlib
-import os
 from collections.abc import Iterable
 from importlib.resources import files
 from pathlib import Path
 
-from ganrepro.paths import absolute
+from ganrepro.paths import data_dir
 
 SHOWN = 12  # names in a message
 
 
 class DatasetUnavailable(RuntimeError):
     """A known data set whose files are not here and cannot be fetched; the message says how to get them."""
-
-
-def data_dir() -> Path:
-    """The data directory: $GANREPRO_DATA, else the user's cache folder as pooch names it."""
-    if chosen := os.environ.get("GANREPRO_DATA"):
-        return absolute(chosen)
-    import pooch
-
-    return absolute(pooch.os_cache("ganrepro"))
 
 
 def find(folder: str, *names: str) -> Path | None:

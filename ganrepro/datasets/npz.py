@@ -1,57 +1,86 @@
-"""A user's own pictures from an .npz file, and the strict reader of such files."""
+"""A user's own pictures from an .npz or .npy file, and the strict reader of such files."""
 
 import hashlib
 import io
 import math
-import os
 import zipfile
-from collections.abc import Sequence
-from pathlib import Path
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import IO, Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
-from ganrepro.paths import absolute, slug
-from ganrepro.progress import say
+from ganrepro.paths import absolute
 
-from .arrays import SPLIT_CODES, expect
-from .dataset import Dataset, pixels, splits
-from .labels import from_zero
+from .own import SPLIT_NAMES, Pictures, checked
+from .split import by_content
 
-FEWEST = 10
-LARGEST = 2 * 2**30  # bytes of an entry
+LARGEST = 2 * 2**30  # bytes of an array
+ARRAYS = ("images", "labels", "split")
+PARTS = tuple(f"{array}_{part}" for array in "xy" for part in SPLIT_NAMES)
 Array = NDArray[Any]
 
 
-def load(name: str) -> Dataset:
-    """A user's pictures: the path of an .npz with `images` (N, h, w[, c]) uint8, c 1 or 3, N at least 10.
+def load(name: str) -> Pictures:
+    """A user's pictures: the path of an .npy with images, or of an .npz with images and perhaps labels and split, each
+    as `own.from_arrays` takes them.
 
-    Optional: `labels` (N,) integers, whose classes are numbered from 0 in order, a negative one means unlabelled;
-    `split` (N,) with 0, 1, 2 for train, valid, test. Without `split`, numpy.random.RandomState(0).permutation(N) is cut
-    80/10/10, with two pictures at least in each part. Dataset.name is the file's stem and the first 8 hex
-    digits of its SHA-256. Raises FileNotFoundError, or ValueError naming the wrong part of the file.
+    An .npz has the keys `images`, `labels`, `split`; or x_train, y_train, x_test, y_test, with x_val or x_valid or
+    without (then a tenth of train is drawn for validation); or `arr_0`, as numpy.savez names it. The name is the file's
+    stem, the digest the file's. Raises FileNotFoundError, or ValueError naming the wrong part of the file.
     """
     path = absolute(name)
     if not path.is_file():
         raise FileNotFoundError(f"data set {name!r}: there is no file {path}; give the path of an .npz")
+    if (size := path.stat().st_size) > LARGEST:
+        raise ValueError(f"{path}: found {size} bytes, of which at most {LARGEST} are read; give fewer pictures")
     raw = path.read_bytes()
-    content = read(raw, str(path), ("images",), optional=("labels", "split"))
-    images, labels = content["images"], None
-    _check_images(images, path)
-    if "labels" in content:
-        expect(content["labels"], f"{path}: labels", "integers", (len(images),))
-        given = torch.from_numpy(content["labels"].astype(np.int64))
-        if len(moved := given[given != (labels := from_zero(given))]):
-            say(f"{path.name}: classes are numbered from 0 here; label {moved[0]} is {labels[given == moved[0]][0]}")
-    label = os.fsencode(path.stem).decode(errors="replace")  # a name that is no UTF-8 cannot be written to a table
-    digest, stem = hashlib.sha256(raw).hexdigest(), slug(label[:60], keep="._-") or "images"
-    n_channels = images.shape[3] if images.ndim == 4 else 1
-    return Dataset(name=f"{stem}-{digest[:8]}", label=label, shape=(n_channels, *images.shape[1:3]),
-                   sha256={path.name: digest},
-                   **splits(pixels(images), labels, _parts(content.get("split"), len(images), path)))  # fmt: skip
+    arrays = _named(raw, str(path)) if path.suffix.lower() == ".npz" else {"images": _npy(raw, str(path))}
+    found = checked(arrays["images"], arrays.get("labels"), arrays.get("split"), str(path))
+    return replace(found, digest=hashlib.sha256(raw).hexdigest())
+
+
+def _named(raw: bytes, source: str) -> dict[str, Any]:
+    """The arrays of an .npz as images, labels and split, whatever of its names they have."""
+    there = read(raw, source, (), (*ARRAYS, *PARTS, "arr_0"))
+    if "images" in there and "x_train" in there:
+        raise ValueError(f"{source}: it has the keys 'images' and 'x_train', and so two readings; keep one of them")
+    if "x_train" in there:
+        return _joined(there, source)
+    if "images" not in there and "arr_0" in there:
+        there["images"] = there["arr_0"]
+    return there if "images" in there else read(raw, source, ARRAYS[:1])
+
+
+def _joined(there: dict[str, Array], source: str) -> dict[str, Any]:
+    """x_train, y_train, ... as images, labels and split."""
+    if {"x_val", "x_valid"} <= set(there):
+        raise ValueError(f"{source}: it has the keys 'x_val' and 'x_valid', and so two readings; keep one of them")
+    parts = [part for part in SPLIT_NAMES if f"x_{part}" in there]
+    if "test" not in parts:
+        raise ValueError(f"{source}: it has the key 'x_train' and no 'x_test'; give both, or all as 'images'")
+    shapes = {part: there[f"x_{part}"].shape[1:] for part in parts}
+    if len(set(shapes.values())) > 1:
+        raise ValueError(f"{source}: its pictures differ in shape: {shapes}")
+    labelled = [part for part in parts if f"y_{part}" in there]
+    if labelled and labelled != parts:
+        raise ValueError(f"{source}: it has labels in {', '.join(labelled)} alone; give them in all parts or in none")
+    images = np.concatenate([there[f"x_{part}"] for part in parts])
+    split = np.repeat([SPLIT_NAMES[part] for part in parts], [len(there[f"x_{part}"]) for part in parts])
+    if 1 not in split:
+        digests = [hashlib.sha256(image.tobytes()).hexdigest() for image in images[split == 0]]
+        split[split == 0] = by_content(digests, ("valid",))
+    found = {"images": images, "split": split}
+    return found | ({"labels": np.concatenate([there[f"y_{part}"] for part in parts])} if labelled else {})
+
+
+def _npy(raw: bytes, source: str) -> Array:
+    try:
+        return array(lambda: io.BytesIO(raw), len(raw), "the array")
+    except Exception as error:  # numpy raises many types on a damaged file
+        raise ValueError(f"{source}: it cannot be read ({error}); expected a plain numeric array as numpy.save writes "
+                         "it") from error  # fmt: skip
 
 
 def read(raw: bytes, source: str, keys: Sequence[str], optional: Sequence[str] | None = ()) -> dict[str, Array]:
@@ -85,22 +114,29 @@ class OtherEntry(ValueError):
 
 
 def _entry(archive: zipfile.ZipFile, key: str, source: str) -> Array:
-    """One array, whose header must agree with the size of its entry: numpy would take the memory that it claims."""
     if f"{key}.npy" not in archive.namelist():
         raise OtherEntry(f"{source}: {key} is no .npy array; write the file with numpy.savez")
     entry = archive.getinfo(f"{key}.npy")
-    if entry.file_size > LARGEST:
-        raise ValueError(f"{key} has {entry.file_size} bytes, of which at most {LARGEST} are read")
-    with archive.open(entry) as file:
-        check_header(file, entry.file_size, key)
-    with archive.open(entry) as file:
-        array: Array = np.lib.format.read_array(file, allow_pickle=False)
-        file.read(1)  # at the end of an entry its checksum is checked
-    return array
+    return array(lambda: archive.open(entry), entry.file_size, key)
 
 
-def check_header(file: IO[bytes], size: int, what: str) -> None:
-    """Raise ValueError unless the header of an .npy file of `size` bytes, `what`, claims that many."""
+def array(opened: Callable[[], IO[bytes]], size: int, what: str) -> Array:
+    """The array of an .npy file of `size` bytes, `what`, that `opened` opens at its start.
+
+    Raises ValueError for more than LARGEST bytes, for objects, and for a header that claims another size: numpy would
+    take the memory that it claims. Raises what numpy and zipfile raise for other damage.
+    """
+    if size > LARGEST:
+        raise ValueError(f"{what} has {size} bytes, of which at most {LARGEST} are read")
+    with opened() as file:
+        _check_header(file, size, what)
+    with opened() as file:
+        found: Array = np.lib.format.read_array(file, allow_pickle=False)
+        file.read(1)  # at the end of a zip's entry its checksum is checked
+    return found
+
+
+def _check_header(file: IO[bytes], size: int, what: str) -> None:
     version = np.lib.format.read_magic(file)
     reader = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
     shape, _, dtype = reader(file)
@@ -108,26 +144,3 @@ def check_header(file: IO[bytes], size: int, what: str) -> None:
         raise ValueError(f"{what} is an array of objects")
     if file.tell() + math.prod(shape) * dtype.itemsize != size:
         raise ValueError(f"{what} has {size} bytes, and its header claims the shape {shape} of {dtype}")
-
-
-def _check_images(images: Array, path: Path) -> None:
-    if images.dtype != np.uint8:
-        raise ValueError(f"{path}: images has dtype {images.dtype}, expected uint8 with values 0 to 255; "
-                         "convert it, e.g. np.rint(255 * images).astype(np.uint8) for values in [0, 1]")  # fmt: skip
-    if images.ndim < 3 or 0 in images.shape[1:] or images.shape[3:] not in ((), (1,), (3,)):
-        raise ValueError(f"{path}: images has shape {images.shape}, expected (N, h, w) or (N, h, w, c) with c = 1 or 3")
-    if len(images) < FEWEST:
-        raise ValueError(f"{path}: images has {len(images)} image(s), expected at least {FEWEST}, to split "
-                         "into train, valid and test")  # fmt: skip
-
-
-def _parts(split: Array | None, n: int, path: Path) -> list[Tensor]:
-    if split is None:
-        order = torch.from_numpy(np.random.RandomState(0).permutation(n))
-        tenth = max(2, n // 10)  # one example would have no error
-        return list(order.split([n - 2 * tenth, tenth, tenth]))
-    expect(split, f"{path}: split", "integers", (n,), SPLIT_CODES)
-    for code, name in SPLIT_CODES.items():
-        if code not in split:
-            raise ValueError(f"{path}: split has no image with {code}, so {name} is empty; each of 0, 1, 2 must occur")
-    return [torch.from_numpy(np.flatnonzero(split == code)) for code in SPLIT_CODES]

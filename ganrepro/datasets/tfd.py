@@ -50,7 +50,7 @@ def load(*, strict: bool = False) -> Dataset:
     stand_in = faces.load() if fer2013.find() is None else fer2013.load()
     label = f"TFD stand-in: {stand_in.label}"
     # stacklevel: the line that called ganrepro.datasets.load
-    warnings.warn(f"no {FILE}: this is the {label}, whose numbers are not TFD's. {where}", stacklevel=3)
+    warnings.warn(f"no {FILE}: this is the {label}, whose numbers are not TFD's. {where}", stacklevel=6)
     return replace(stand_in, label=label, stand_in_for="TFD")
 
 

@@ -12,6 +12,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from ganrepro.device import plain_torch
+
 from .neighbours import nearest, nearest_other
 
 TOO_NEAR, TOO_FAR, TOO_ALIKE = 0.5, 2.0, 0.5  # medians of squared distances over held-out data's; a convention
@@ -53,6 +55,7 @@ def distances(pictures: Tensor, training: Tensor, device: torch.device | str | N
     return Distances(nearest(pictures, training, device).squared_distance, nearest_other(pictures))
 
 
+@plain_torch
 def broken_models(training: Tensor, n: int, squared_noise: float, seed: int = 0) -> dict[str, Tensor]:
     """n pictures (n, d) of each of three models that should fail: copies of training examples, the mean picture alone,
     and ten training examples again and again. Each picture has Gaussian noise of that mean squared length."""

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from ganrepro import progress
+from ganrepro.device import plain_torch
 
 ROWS = 1024
 
@@ -18,6 +19,7 @@ class Neighbours:
     squared_distance: Tensor
 
 
+@plain_torch
 def nearest(queries: Tensor, candidates: Tensor, device: torch.device | str | None = None) -> Neighbours:
     """The nearest of candidates (m, d) to each of queries (n, d), in squared L2 over pixels: Figure 2's last column. It
     is found in float32, its distance taken in float64. Raises ValueError for shapes that do not agree or are empty."""
@@ -33,6 +35,7 @@ def nearest(queries: Tensor, candidates: Tensor, device: torch.device | str | No
     return Neighbours(index, (queries.double() - candidates[index].double()).square().sum(1))
 
 
+@plain_torch
 def nearest_other(pictures: Tensor) -> Tensor:
     """For each of pictures (n, d), the squared L2 distance to the nearest other of them, (n,) float64: near 0 where a
     model makes the same pictures again and again. Raises ValueError for fewer than two."""

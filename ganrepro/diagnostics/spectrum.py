@@ -10,15 +10,19 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from ganrepro.device import plain_torch
+
 Shape = tuple[int, int, int]
 
 
+@plain_torch
 def channel_moments(x: Tensor, shape: Shape) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Mean (c,) and covariance (c, c) of the channels over all pixels of pictures (n, d) of this shape (c, h, w)."""
     pixels = _planes(x, shape).transpose(0, 1).flatten(1)
     return pixels.mean(1).numpy(), torch.atleast_2d(torch.cov(pixels)).numpy()
 
 
+@plain_torch
 def power_spectrum(x: Tensor, shape: Shape) -> NDArray[np.float64]:
     """(k,) mean power of pictures (n, d) at each whole spatial frequency 0 .. k - 1, in cycles over the shorter side:
     |DFT|^2 / (h w), averaged over pictures, channels, and the directions that round to that frequency. The sum over all
@@ -33,6 +37,7 @@ def power_spectrum(x: Tensor, shape: Shape) -> NDArray[np.float64]:
     return (total / torch.bincount(frequency))[: side // 2 + 1].numpy()
 
 
+@plain_torch
 def scrambled(x: Tensor, shape: Shape, seed: int = 0) -> Tensor:
     """The pictures (n, d) with the places of their pixels drawn anew in each: a broken model with the right moments."""
     planes = x.view(len(x), shape[0], -1)

@@ -22,6 +22,7 @@ from sklearn.neural_network import MLPRegressor
 from torch import Tensor, nn
 
 from ganrepro import paths
+from ganrepro.device import plain_torch
 from ganrepro.networks import Generator
 
 BATCH = 200  # pairs in one step of Adam
@@ -54,6 +55,7 @@ def _device(generator: Generator) -> torch.device:
     return next(generator.parameters()).device
 
 
+@plain_torch
 @torch.no_grad()
 def activations(generator: Generator, z: Tensor, layer: int) -> Tensor:
     """The activations of G's layer `layer` (0: z itself) at z (n, z_dim): (n, width) float32, on the CPU."""
@@ -61,6 +63,7 @@ def activations(generator: Generator, z: Tensor, layer: int) -> Tensor:
     return nn.Sequential(*generator.layers[:layer])(z.to(_device(generator))).cpu()
 
 
+@plain_torch
 @torch.no_grad()
 def onward(generator: Generator, h: Tensor, layer: int) -> Tensor:
     """The rest of G behind its layer `layer`: h (n, width) -> x (n, d) float32, on the CPU. With layer 0 this is G."""
@@ -78,6 +81,7 @@ class Inferer:
     mean: Tensor  # (width,)
     spread: float
 
+    @plain_torch
     def predict(self, x: Tensor) -> Tensor:
         """x (n, d) -> the estimate of E[z | x], or of a layer's activations kept in their range; (n, width) float32."""
         h = torch.as_tensor(self.model.predict(x.numpy())).float() * self.spread + self.mean
@@ -86,11 +90,13 @@ class Inferer:
         activation = getattr(self.generator.layers[self.layer - 1].layer, "activation", "linear")
         return h.clamp(*RANGE.get(activation, (-math.inf, math.inf)))
 
+    @plain_torch
     def reconstruct(self, x: Tensor) -> Tensor:
         """G's picture of the inferred z (or activations): (n, d) -> (n, d) float32."""
         return onward(self.generator, self.predict(x), self.layer)
 
 
+@plain_torch
 def fit_network(
     generator: Generator, x: Tensor, z: Tensor, layer: int = 0, *,
     hidden: tuple[int, ...] = (400, 400), passes: int = 2, seed: int = 0,
@@ -110,6 +116,7 @@ def fit_network(
     return Inferer(generator, layer, model, mean, spread)
 
 
+@plain_torch
 def fit_linear(generator: Generator, x: Tensor, z: Tensor, layer: int = 0) -> Inferer:
     """The control: ridge regression (penalty 1) on the same pairs. Raises ValueError as `fit_network` does."""
     target, mean, spread = _standardised(generator, x, z, layer)
@@ -139,6 +146,7 @@ def per_pixel(a: Tensor, b: Tensor) -> Tensor:
     return (a.double() - b.double()).square().mean(1)
 
 
+@plain_torch
 def optimise(generator: Generator, x: Tensor, z: Tensor, steps: int = 60, rate: float = 0.1) -> tuple[Tensor, Tensor]:
     """Inference by optimisation: Adam moves each z (n, z_dim) to lessen ||G(z) - x||^2, inside the support of p_z.
 
@@ -160,6 +168,7 @@ def optimise(generator: Generator, x: Tensor, z: Tensor, steps: int = 60, rate: 
     return found.detach().cpu(), torch.stack(errors).double().cpu()
 
 
+@plain_torch
 def search(generator: Generator, x: Tensor, starts: Tensor, steps: int, rate: float = 0.1) -> tuple[Tensor, Tensor]:
     """`optimise` from several starts (s, n, z_dim) of each picture x (n, d): the best z (n, z_dim) that any start
     reaches, and the errors per pixel on the way, (steps + 1, s, n) float64."""
@@ -186,6 +195,7 @@ class Directions:
         return (z + torch.einsum("nkj,nki,ni->nj", some, some, (other - z).double())).float()
 
 
+@plain_torch
 def directions(generator: Generator, z: Tensor) -> Directions:
     """Singular values and right singular vectors of the Jacobian of G at each z (n, z_dim)."""
     jacobian = torch.func.vmap(torch.func.jacfwd(generator))(z.to(_device(generator))).detach().cpu().double()
@@ -218,6 +228,7 @@ def save(path: Path, inferers: Mapping[str, Inferer]) -> Path:
     return path
 
 
+@plain_torch
 def load(path: Path, generator: Generator) -> dict[str, Inferer] | None:
     """What `save` stored, for this G; None if there is no file, or one made for another G. A damaged one raises
     ValueError."""

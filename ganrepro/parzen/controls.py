@@ -12,6 +12,8 @@ from sklearn.cluster import KMeans
 from sklearn.exceptions import ConvergenceWarning
 from torch import Tensor
 
+from ganrepro.device import plain_torch
+
 CENTROIDS, ITERATIONS = 10_000, 3
 
 
@@ -20,11 +22,13 @@ def real_data(train: Tensor, n: int = 10_000) -> Tensor:
     return train[:n]
 
 
+@plain_torch
 def mean_image(train: Tensor) -> Tensor:
     """The training mean, (1, d): a model with one sample."""
     return train.mean(0, keepdim=True)
 
 
+@plain_torch
 def gaussian(train: Tensor, n: int = 10_000, seed: int = 0) -> Tensor:
     """n draws (n, d) of the normal distribution with the mean and the full covariance of the training examples (m, d).
 
@@ -38,6 +42,7 @@ def gaussian(train: Tensor, n: int = 10_000, seed: int = 0) -> Tensor:
     return mean + weights @ (train - mean) / (len(train) - 1) ** 0.5
 
 
+@plain_torch
 def kmeans_centroids(train: Tensor, n: int = CENTROIDS, iterations: int = ITERATIONS, seed: int = 0) -> Tensor:
     """n centroids (n, d): Lloyd's algorithm from random training examples, for a few iterations.
 

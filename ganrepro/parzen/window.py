@@ -17,6 +17,7 @@ from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 
 from ganrepro import progress
+from ganrepro.device import plain_torch
 
 from .kernel_sums import ROWS, KernelSums
 
@@ -57,6 +58,7 @@ class ParzenResult:
     at_edge: bool
 
 
+@plain_torch
 def log_likelihood(samples: Rows | Stream, data: Rows, sigma: float | Sigmas, *, device: Device = None) -> Array:
     """Log-likelihood of each row of data (n, d) under a Parzen window on samples (m, d), in nats.
 

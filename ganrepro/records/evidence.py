@@ -7,6 +7,7 @@ import numpy as np
 import torch
 
 from ganrepro import datasets, networks, parzen, training
+from ganrepro.device import plain_torch
 
 from .record import Record, decode
 
@@ -37,6 +38,7 @@ def check_whole(record: Record) -> None:
         record.discriminator()
 
 
+@plain_torch
 def check(record: Record) -> None:
     """The same for a record that holds all of its samples; and raise ValueError where its scores or log-likelihoods
     are not those of the samples, or these not those of the weights. Raises DatasetUnavailable without its data."""

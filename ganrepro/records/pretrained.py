@@ -6,11 +6,13 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 
 from ganrepro import networks, paths
+from ganrepro.device import plain_torch
 from ganrepro.recipes import RECIPES
 
 SHIPPED = paths.PACKAGE / "pretrained_weights"  # where a wheel carries what a checkout has under results/
 
 
+@plain_torch
 def load_generator(name: str = "mnist") -> networks.Generator:
     """The pretrained generator of a committed record, on the CPU: z (n, 100) -> images (n, 784) in [0, 1].
 

@@ -1,16 +1,22 @@
 """What a record says of how it came to be: code, versions and hardware."""
 
+import io
 import os
 import platform
 import subprocess
+import tarfile
+import tempfile
 from contextlib import suppress
+from functools import cache
 from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 import torch
 
+from ganrepro.code_checksum import code_sha256
 from ganrepro.paths import REPOSITORY
+from ganrepro.progress import say
 
 PACKAGES = ("ganrepro", "torch", "numpy", "scipy", "pandas", "safetensors")
 
@@ -22,6 +28,37 @@ def git() -> dict[str, Any]:
             return {"commit": _git("rev-parse", "HEAD"),
                     "dirty": bool(_git("status", "--porcelain", "--untracked-files=no"))}  # fmt: skip
     return {"commit": None, "dirty": None}
+
+
+@cache
+def say_if_unknown() -> None:
+    """Say once where records made here will name no commit, and why, with the remedy."""
+    if REPOSITORY is None:  # installed: the version stands for the code
+        return
+    try:
+        _git("rev-parse", "HEAD")
+        return
+    except OSError:
+        reason = "there is no command git; install it"
+    except subprocess.CalledProcessError as error:
+        reason = f"{REPOSITORY} is no git checkout; clone the repository"
+        if "dubious ownership" in error.stderr:
+            reason = (f"{REPOSITORY} belongs to another user, so git does not read it; do "
+                      f"`git config --global --add safe.directory {REPOSITORY}`")  # fmt: skip
+    say(f"records made here name no commit, only a checksum of the code: {reason}")
+
+
+def is_known_code(checksum: str) -> bool:
+    """Whether the code with this checksum (`code_sha256`) is that of HEAD or a commit before it."""
+    with suppress(OSError, subprocess.CalledProcessError):
+        for commit in _git("log", "--format=%H", "--", "ganrepro").split():
+            command = ["git", "-C", str(REPOSITORY), "archive", commit, "ganrepro"]
+            content = subprocess.run(command, check=True, capture_output=True).stdout
+            with tempfile.TemporaryDirectory() as folder, tarfile.open(fileobj=io.BytesIO(content)) as archive:
+                archive.extractall(folder, filter="data")
+                if code_sha256(Path(folder) / "ganrepro") == checksum:
+                    return True
+    return False
 
 
 def is_before(commit: str, other: str) -> bool:

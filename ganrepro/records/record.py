@@ -18,6 +18,7 @@ from safetensors.torch import load
 
 from ganrepro import networks, paths
 from ganrepro.datasets import npz
+from ganrepro.device import plain_torch
 from ganrepro.recipes import Recipe
 
 STORED_SAMPLES = 10_000  # as many as the score takes
@@ -132,6 +133,7 @@ class Record:
         return self.samples
 
     @property
+    @plain_torch
     def all_samples(self) -> NDArray[np.float32]:
         """(10,000, d), as many as its training drew: the stored ones, or where fewer are committed beside weights of G
         the same ones drawn again, to float32 rounding. Without weights the stored ones."""
@@ -181,10 +183,12 @@ class Record:
         """Whether G's weights are here: of committed records those of MNIST seed 0 and of some small nets are."""
         return (self.path / "weights.safetensors").is_file()
 
+    @plain_torch
     def generator(self) -> networks.Generator:
         """G with the record's weights, in eval mode on the CPU."""
         return self._player(networks.Generator)
 
+    @plain_torch
     def discriminator(self) -> networks.Discriminator:
         """D with the record's weights, in eval mode on the CPU. Raises FileNotFoundError where G's alone are stored."""
         return self._player(networks.Discriminator)
@@ -196,6 +200,7 @@ class Record:
         except RuntimeError as error:  # torch's, of names or shapes
             raise _damaged(self.path / "weights.safetensors", str(error).splitlines()[-1].strip()) from error
 
+    @plain_torch
     def weights(self) -> dict[str, torch.Tensor]:
         """Parameters as they are stored, named generator.* and discriminator.*; committed small nets have G's alone."""
         file = self.path / "weights.safetensors"

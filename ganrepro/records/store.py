@@ -19,6 +19,7 @@ from ganrepro.progress import say
 from ganrepro.recipes import OWN, Recipe, for_dataset, made_for, quick
 from ganrepro.training import checkpoints
 
+from . import provenance
 from .record import Record
 from .write import write_record
 
@@ -308,6 +309,7 @@ def _train_records(recipe: Recipe, data: Dataset, profile: str, seeds: Seeds, de
 def _train(
     recipe: Recipe, data: Dataset, profile: str, seeds: Seeds, device: str
 ) -> tuple[list[training.Run], training.Diverged | None]:
+    provenance.say_if_unknown()
     if profile == "paper":
         seconds = training.estimate_seconds(recipe, data, device)
         say(f"training {recipe.name} on {data.label}, {recipe.epochs} epochs: about {_duration(seconds)} here")

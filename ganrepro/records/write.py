@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from ganrepro import datasets, networks, parzen, paths, training
 from ganrepro.code_checksum import code_sha256
+from ganrepro.device import plain_torch
 from ganrepro.progress import say
 from ganrepro.training import checkpoints
 
@@ -20,6 +21,7 @@ STOPPING_RULES = {
 }
 
 
+@plain_torch
 def write_record(run: training.Run, data: datasets.Dataset, profile: str, path: Path) -> Record:
     """Score a run and write its record. Returns it.
 
@@ -56,6 +58,7 @@ def write_record(run: training.Run, data: datasets.Dataset, profile: str, path: 
         "dataset": {
             "name": data.name, "label": data.label, "stand_in_for": data.stand_in_for, "fold": data.fold_index,
             "training_examples": len(data.training), "sha256": data.sha256,
+            **({"pictures": data.details} if data.details else {}),
         },
         "profile": profile, "recipe": run.recipe.to_dict(), "seed": run.seed, "epochs": run.epoch,
         "steps": training.steps_in_all(run.recipe, len(data.training), run.epoch),

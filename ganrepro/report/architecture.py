@@ -12,7 +12,7 @@ from matplotlib.patches import Polygon
 
 from ganrepro.recipes import AnyLayer, Layer, Recipe, TransposedConvolution
 
-from .figures import ACCENT, DATA, DISCRIMINATOR, MODEL
+from .figures import ACCENT, DATA, DISCRIMINATOR, MODEL, style
 
 HALF = 0.28  # half the thickness of a layer; layers are 1 apart
 FAR = 2.1  # from the samples to D's first layer
@@ -27,6 +27,7 @@ def describe(layer: AnyLayer) -> str:
     return f"{kind}\n{' × '.join(map(str, layer.outputs))}"
 
 
+@style()
 def draw(recipe: Recipe) -> Figure:
     """z → G → G(z) → D → D(G(z)), left to right; x enters D beside G(z). A bar is a layer: its height grows with the
     logarithm of its width, and under it stand what it computes and how many numbers it puts out. Orange arrows: the

@@ -17,8 +17,9 @@ from scipy.ndimage import gaussian_filter1d
 from torch import nn
 
 from ganrepro import paths
+from ganrepro.device import plain_torch
 
-from .figures import ACCENT, DATA, DISCRIMINATOR, MODEL
+from .figures import ACCENT, DATA, DISCRIMINATOR, MODEL, style
 
 Array = NDArray[np.float64]
 WIDTH = 3**0.5  # z is U(-sqrt 3, sqrt 3)
@@ -44,6 +45,7 @@ class Stage:
         return float(self.x[1] - self.x[0])
 
 
+@plain_torch
 @torch.no_grad()
 def stage(generator: nn.Module, discriminator: nn.Module, x: Array, p_data: Array) -> Stage:
     """The Stage of two networks on the line, for z uniform in (-sqrt 3, sqrt 3). p_g is a histogram on the grid x of G
@@ -81,6 +83,7 @@ def top_of(stages: Sequence[Stage]) -> float:
     return 1.08 * max(1.0, *(float(np.max([each.p_data, each.p_g])) for each in stages))
 
 
+@style()
 def panels(stages: Sequence[Stage], titles: Sequence[str], optima: Sequence[Array | None]) -> Figure:
     """The figure: one panel a stage, and one legend."""
     figure, axes = plt.subplots(1, len(stages), figsize=(2.6 * len(stages), 3.1))
@@ -91,6 +94,7 @@ def panels(stages: Sequence[Stage], titles: Sequence[str], optima: Sequence[Arra
     return figure
 
 
+@style()
 def animate(stages: Sequence[Stage], titles: Sequence[str], path: Path, per_second: int = 8) -> Path:
     """The stages as a GIF that repeats, under its final name, whole; all frames in one scale."""
     figure = plt.figure(figsize=(4, 3.2))

@@ -5,7 +5,8 @@ figure is the same file."""
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import matplotlib.pyplot as plt
@@ -20,15 +21,36 @@ from ganrepro.diagnostics.growth import Growth
 from ganrepro.parameters import expect, expect_number
 
 DATA, MODEL, DISCRIMINATOR, ACCENT = "#000000", "#009E73", "#0072B2", "#D55E00"
+STYLE = ["default", str(paths.PACKAGE / "ganrepro.mplstyle")]
 Shape = tuple[int, int, int]
 
 
+@contextmanager
+def style() -> Iterator[None]:
+    """matplotlib's defaults and the project's style, whatever a matplotlibrc says; also as a decorator."""
+    with plt.style.context(STYLE):
+        yield
+
+
 def use_style() -> None:
-    """Apply the project's style to every figure from here on; tables show their whole text."""
-    plt.style.use(paths.PACKAGE / "ganrepro.mplstyle")
+    """Apply that style to every figure from here on; tables show their whole text."""
+    plt.style.use(STYLE)
     pd.set_option("display.max_colwidth", None, "display.width", 140, "display.max_columns", 20)
 
 
+def show_open() -> None:
+    """Show the open figures in the notebook, whatever matplotlib's backend, and close them. A script shows none."""
+    from IPython import get_ipython
+    from IPython.core.pylabtools import print_figure
+    from IPython.display import display
+
+    for figure in map(plt.figure, plt.get_fignums()):
+        if get_ipython() is not None:
+            display({"text/plain": repr(figure), "image/png": print_figure(figure, base64=True)}, raw=True)
+        plt.close(figure)
+
+
+@style()
 def save(figure: Figure, path: str | Path) -> Path:
     """Write the figure under its final name, whole; png, svg or pdf by its ending."""
     expect(Figure, figure=figure)
@@ -65,6 +87,7 @@ def _sheet(sheet: NDArray[np.float64], width: float, title: str, above: float = 
     return figure, axes
 
 
+@style()
 def sprite(pictures: ArrayLike, shape: Shape, columns: int = 10, title: str = "") -> Figure:
     """A sheet of pictures; of points in the plane or on the line, a scatter or a histogram."""
     if is_toy(shape):
@@ -72,6 +95,7 @@ def sprite(pictures: ArrayLike, shape: Shape, columns: int = 10, title: str = ""
     return _sheet(mosaic(pictures, shape, columns), min(7.0, columns * 0.6), title, 0.35)[0]
 
 
+@style()
 def rows(samples: ArrayLike, shape: Shape, labels: Sequence[str], title: str = "") -> Figure:
     """Samples (k, n, d) in k rows, each with its label at the left; of points in the plane or on the line a panel for
     each row."""
@@ -91,6 +115,7 @@ def rows(samples: ArrayLike, shape: Shape, labels: Sequence[str], title: str = "
     return figure
 
 
+@style()
 def figure2(samples: ArrayLike, neighbours: ArrayLike, shape: Shape, columns: int = 5, title: str = "") -> Figure:
     """Figure 2: samples row by row; a last, marked column holds the nearest training example of the sample beside it.
     samples (n, d) with n a multiple of columns; neighbours (n / columns, d). Raises ValueError for other numbers."""
@@ -107,12 +132,14 @@ def figure2(samples: ArrayLike, neighbours: ArrayLike, shape: Shape, columns: in
     return figure
 
 
+@style()
 def figure3(walks: ArrayLike, shape: Shape, title: str = "") -> Figure:
     """Figure 3: each row of walks (rows, steps, d) runs along a straight line in z."""
     walks = np.asarray(walks)
     return _sheet(mosaic(walks, shape, walks.shape[1], gap=1), 7, title)[0]
 
 
+@style()
 def points(x: ArrayLike, title: str = "") -> Figure:
     """Points (n, 2) in the plane as a scatter, or (n, 1) on the line as a histogram."""
     x = np.asarray(x)
@@ -126,6 +153,7 @@ def points(x: ArrayLike, title: str = "") -> Figure:
     return figure
 
 
+@style()
 def learning_curves(curves: pd.DataFrame, title: str = "", restarts: Sequence[int] = ()) -> Figure:
     """Both losses, D's mean outputs, and the validation score where it was taken, against epochs; lines where the
     training was started again from stored weights."""
@@ -162,6 +190,7 @@ def cut(axes: Axes, values: pd.Series, bottom: float) -> None:
         axes.text(0.98, 0.03, said, transform=axes.transAxes, ha="right", va="bottom", fontsize=7.5, color="0.3")
 
 
+@style()
 def ablation_curves(curves: pd.DataFrame) -> Figure:
     """Validation scores against epochs, one panel for each changed thing, over the first arm's in grey; a line a seed.
     curves has columns arm, seed, epoch, valid_ll in nats."""
@@ -182,6 +211,7 @@ def ablation_curves(curves: pd.DataFrame) -> Figure:
     return figure
 
 
+@style()
 def growth(curves: pd.DataFrame, found: Growth, until: int, title: str = "") -> Figure:
     """Validation scores against epochs on a logarithmic axis, the line fitted to them, and where it leads until an
     epoch, with twice the standard error of one score. curves: as Run.curves."""
@@ -202,6 +232,7 @@ def growth(curves: pd.DataFrame, found: Growth, until: int, title: str = "") -> 
     return figure
 
 
+@style()
 def spectra(powers: Mapping[str, ArrayLike], title: str = "") -> Figure:
     """Mean power (k,) at the frequencies 0 .. k - 1 of several sets of pictures, by name, without frequency 0: the
     brightness of whole pictures, which contrast normalisation removes."""
@@ -216,6 +247,7 @@ def spectra(powers: Mapping[str, ArrayLike], title: str = "") -> Figure:
     return figure
 
 
+@style()
 def sigma_curve(choice: parzen.SigmaChoice, title: str = "") -> Figure:
     """Mean validation log-likelihood against sigma, with the chosen one marked."""
     figure, axes = plt.subplots(figsize=(5, 3))

@@ -16,6 +16,7 @@ from ganrepro import parameters, paths
 from . import NotebookFailed
 
 KERNEL = {"display_name": "Python 3", "language": "python", "name": "python3"}
+LANGUAGE = {"name": "python", "file_extension": ".py", "mimetype": "text/x-python"}  # nbconvert asks for the ending
 QUIET = {"GANREPRO_PROGRESS": "0", "PYDEVD_DISABLE_FILE_VALIDATION": "1"}  # no text bars, no debugger warnings
 
 
@@ -70,7 +71,7 @@ def refresh(only: Sequence[str] = ()) -> Iterator[Executed]:
     """Execute notebooks at their defaults and put the outputs into the committed files, without any time stamp."""
     for executed in run(only):
         notebook = nbformat.read(executed.output, as_version=4)
-        notebook.metadata = nbformat.from_dict({"kernelspec": KERNEL, "language_info": {"name": "python"}})
+        notebook.metadata = nbformat.from_dict({"kernelspec": KERNEL, "language_info": LANGUAGE})
         notebook.cells = [c for c in notebook.cells if "injected-parameters" not in c.metadata.get("tags", [])]
         for cell in notebook.cells:
             cell.metadata = nbformat.from_dict({k: v for k, v in cell.metadata.items() if k == "tags" and v})

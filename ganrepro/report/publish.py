@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import zipfile
 from collections.abc import Iterator
@@ -32,6 +33,7 @@ WITH_GENERATOR = {  # small nets that notebooks draw from, below results/paper
     "tfd-small@att/seed0/fold0", "subsets-small/seed0",
     *(f"{recipe}/seed{k}" for recipe in ("conditional-small", "attributes-small") for k in range(3)),
 }  # fmt: skip
+OWN_PICTURES = re.compile(r"-[0-9a-f]{8}_paper")  # in the name of a table: a user's own set ends in its checksum
 FIGURE2 = {  # the record that each part is drawn from; a part without one, or without its data, is left out
     "figure2a": ("Figure 2a: MNIST", "paper/mnist/seed0"),
     "figure2b": ("Figure 2b: TFD stand-in (AT&T), small nets", "paper/tfd-small@att/seed0/fold0"),
@@ -58,6 +60,8 @@ def new_records() -> Iterator[Record]:
         earlier = records.read(_target(record))
         if earlier and earlier.meta["epochs"] >= record.meta["epochs"]:
             continue
+        if not may_be_committed(record):
+            continue
         if not record.is_sealed:
             say(f"{record.path} has no checksums, since an earlier version wrote it; its scores are checked as all are")
         try:
@@ -66,6 +70,17 @@ def new_records() -> Iterator[Record]:
             say(f"skipped: the scores of {record.path} cannot be checked, since its data are not here. {error}")
             continue
         yield record
+
+
+def may_be_committed(record: Record) -> bool:
+    """Whether a record is of one of the project's data sets (a user's own pictures stay where they are), and made by a
+    commit that it names or whose code it has; otherwise a line says so."""
+    if record.meta["dataset"].get("name") not in datasets.NAMES:
+        return False
+    if record.meta.get("git", {}).get("commit") is not None or provenance.is_known_code(record.meta.get("code", "")):
+        return True
+    say(f"skipped: {record.path} names no commit, and its code is that of none that is known here")
+    return False
 
 
 def seal_earlier() -> list[Path]:
@@ -131,7 +146,8 @@ def commit_tables() -> list[Path]:
     were stored beside them under the same names."""
     made = [stored for study in (ablations.STUDY, alternating.STUDY) for stored in (study.scores, study.curves)]
     for kind in ("claims", "coordination"):
-        made += [StoredTable(kind, path.stem) for path in sorted((paths.runs() / kind).glob("*_paper*.csv"))]
+        stems = [path.stem for path in sorted((paths.runs() / kind).glob("*_paper*.csv"))]
+        made += [StoredTable(kind, stem) for stem in stems if not OWN_PICTURES.search(stem)]
     made = [stored for stored in made if stored.file.is_file() and not _superseded(stored)]
     pairs = [(stored.file, stored.committed_file) for stored in made]
     pairs += [(own, end.with_suffix(MODELS)) for file, end in pairs if (own := file.with_suffix(MODELS)).is_file()]

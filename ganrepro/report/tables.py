@@ -129,7 +129,10 @@ def table1(committed: Sequence[Record]) -> pd.DataFrame:
 def join(*tables: pd.DataFrame) -> pd.DataFrame:
     """Tables one below the other, empty ones left out."""
     filled = [t for t in tables if len(t)]
-    return pd.concat(filled, ignore_index=True) if filled else pd.DataFrame(columns=COLUMNS)
+    if not filled:
+        return pd.DataFrame(columns=COLUMNS)
+    known = [t.dropna(axis=1, how="all") for t in filled]  # pandas 2.2 warns of columns without any value
+    return pd.concat(known, ignore_index=True).reindex(columns=filled[0].columns)
 
 
 def readable(table: pd.DataFrame) -> pd.DataFrame:

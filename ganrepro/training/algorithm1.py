@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from ganrepro import game
+from ganrepro.device import plain_torch
 
 from .players import Player
 from .schedule import Rates
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 
+@plain_torch
 def algorithm1_step(
     task: PlainTask, g: Player, d: Player, minibatches: Sequence[Float[Tensor, "... n d"]], draws: Sequence[Draw],
     rates: Rates,
@@ -42,6 +44,7 @@ def algorithm1_step(
     return _means(task, d_loss, g_loss, real, fake)
 
 
+@plain_torch
 def simultaneous_step(
     task: PlainTask, g: Player, d: Player, minibatches: Sequence[Float[Tensor, "... n d"]], draws: Sequence[Draw],
     rates: Rates,

@@ -14,6 +14,7 @@ from safetensors.torch import save as serialize
 
 from ganrepro import paths, recipes
 from ganrepro.datasets import Dataset
+from ganrepro.device import plain_torch
 from ganrepro.progress import say
 
 from .run import PROGRESS, Run
@@ -91,6 +92,7 @@ def fingerprint(run: Run, data: Dataset) -> dict[str, Any]:
     return {"recipe": run.recipe.to_dict(), "data": described, "seed": run.seed, "device": run.rng.device.type}
 
 
+@plain_torch
 def save(path: Path, run: Run, data: Dataset) -> None:
     """Everything `load` needs to go on to the same bits."""
     tensors = {"rng": run.rng.get_state()}
@@ -104,6 +106,7 @@ def save(path: Path, run: Run, data: Dataset) -> None:
     write(path, tensors, fingerprint(run, data) | {"state": state})
 
 
+@plain_torch
 def load(path: Path, run: Run, data: Dataset) -> None:
     """Put a checkpoint's state into a run that was just started. Raises ValueError where it belongs to another recipe,
     data set, seed or kind of device, or is damaged."""

@@ -15,7 +15,7 @@ from tqdm import tqdm
 from ganrepro import datasets, progress
 from ganrepro.code_checksum import code_sha256
 from ganrepro.datasets import Dataset
-from ganrepro.device import matmul_precision, torch_device
+from ganrepro.device import matmul_precision, plain_torch, torch_device
 from ganrepro.locks import locked
 from ganrepro.parameters import LARGEST_SEED, expect, is_seed
 from ganrepro.paths import absolute
@@ -40,6 +40,7 @@ class Diverged(FloatingPointError):
         self.others, self.records = list(others), list[Any]()
 
 
+@plain_torch
 def train(
     recipe: Recipe, data: Dataset, *, seeds: Sequence[int] = (0,), device: str = "auto", epochs: int | None = None,
     validate_every: int = 0, checkpoint_dir: str | Path | None = None, resume: bool = True, show_progress: bool = True,
@@ -124,6 +125,7 @@ def _train_group(
     return stopped
 
 
+@plain_torch
 def run_epoch(group: Sequence[Run], x: Tensor, bar: tqdm | None = None, stacked: Replicas | None = None) -> None:
     """One pass over x (n, d), in a separate random order for each run: one run alone, or several as replicas. Raises
     Diverged, once the others have advanced, for those that diverged."""
@@ -207,6 +209,7 @@ def check_arguments(recipe: Recipe, data: Dataset, seeds: Sequence[int], epochs:
                          f"and from {lowest:g} to {highest:g}")  # fmt: skip
 
 
+@plain_torch
 def estimate_seconds(recipe: Recipe, data: Dataset, device: str = "auto", epochs: int | None = None) -> float:
     """Roughly how long `train` would take here: a few steps of a throw-away run, extrapolated."""
     where, data = torch_device(device), datasets.prepare(data, recipe)

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from ganrepro import datasets, networks, parzen, recipes
 from ganrepro.datasets import Dataset
-from ganrepro.device import torch_device
+from ganrepro.device import plain_torch, torch_device
 from ganrepro.networks import Discriminator, Generator
 from ganrepro.parameters import LARGEST_SEED, expect, is_seed
 
@@ -65,10 +65,12 @@ class Run:
         """One row an epoch: means over its steps, rates at its end, validation score in nats where it was taken."""
         return pd.DataFrame(self.rows, columns=list(CURVES)).astype({"epoch": int, "step": int})
 
+    @plain_torch
     def sample(self, n: int, seed: int = 0) -> Tensor:
         """n samples (n, d) float32 in data space, on the CPU."""
         return networks.sample(self.generator, self.recipe, n, seed, self.draw_conditions(n, seed))[0]
 
+    @plain_torch
     def draw_conditions(self, n: int, seed: int = 0) -> Tensor | None:
         """(n, c): conditions of n samples, as the task draws them; None without any."""
         return tasks.of(self.recipe).draw_conditions(n, self.conditions, random_state(seed, SEED_CONDITION))
@@ -77,15 +79,18 @@ class Run:
         """G as it stood at `best_epoch`."""
         return self.generator_of(self.best, self.best_epoch)
 
+    @plain_torch
     def generator_of(self, weights: dict[str, Tensor], epoch: int) -> Generator:
         """G with weights of that epoch, named as by `weights`."""
         return networks.with_weights(Generator, self.recipe.at(epoch), weights).to(self.rng.device)
 
+    @plain_torch
     def weights(self) -> dict[str, Tensor]:
         """Copies of all parameters on the CPU, named generator.* and discriminator.*"""
         named = {"generator": self.g.theta, "discriminator": self.d.theta}
         return {f"{who}.{k}": p.detach().cpu().clone() for who, theta in named.items() for k, p in theta.items()}
 
+    @plain_torch
     def begin_stage(self, epoch: int) -> bool:
         """The second stage, if it begins with this epoch: G deepened, a fresh D, momentum and schedules anew. Returns
         whether it began; the players are then new objects."""
@@ -99,6 +104,7 @@ class Run:
         self.batch = 0
         return True
 
+    @plain_torch
     def restart(
         self, weights: Mapping[str, Tensor], rows: Sequence[dict[str, float]], progress: Sequence[Tensor],
         examples: int, source: str,
@@ -122,6 +128,7 @@ class Run:
         self.restarts.append({"epoch": epoch, "from": source, "weights": f"{kind} of both players; {how}"})
 
 
+@plain_torch
 def start(recipe: recipes.Recipe, data: Dataset, seed: int, device: torch.device | str = "cpu") -> Run:
     """A run at epoch 0. Weights are drawn on the CPU, so that they are the same on every device."""
     expect(recipes.Recipe, recipe=recipe)

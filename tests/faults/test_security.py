@@ -18,7 +18,7 @@ import pytest
 import torch
 
 from ganrepro import datasets, load_generator, paths, recipes, records
-from ganrepro.datasets import cifar10, fer2013, fetch, idx, npz, tfd
+from ganrepro.datasets import cifar10, fer2013, fetch, idx, kept, npz, tfd
 from ganrepro.extensions import inference, subsets
 from ganrepro.recipes import Recipe, for_dataset
 from ganrepro.training import checkpoints
@@ -84,6 +84,7 @@ def test_no_line_of_the_package_can_unpickle(promise):
 
 LOADERS = {
     "datasets.load": lambda path: datasets.load(str(path)),
+    "kept.read": kept.read,
     "npz.read": lambda path: npz.read(path.read_bytes(), "x", ("images",), None),
     "fer2013": lambda path: fer2013._from_npz(path.read_bytes(), path),
     "tfd": tfd.from_mat,
@@ -158,6 +159,9 @@ def bomb(tmp_path_factory):
     """A gzip and an .npz of a few MB that unpack, or say that they unpack, to 3 GiB of zeros."""
     folder, start = tmp_path_factory.mktemp("bomb"), header((3 * 2**30, 1, 1))
     (folder / "f.gz").write_bytes(192 * gzip.compress(bytes(2**24)))
+    with (folder / "f.npy").open("wb") as file:
+        file.write(start)
+        file.truncate(len(start) + 3 * 2**30)
     with zipfile.ZipFile(folder / "f.npz", "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("images.npy", start + bytes(2**24))
         archive.filelist[0].file_size = len(start) + 3 * 2**30
@@ -178,6 +182,8 @@ def claims_much(folder):
     zipped(folder / "negative.npz", images=header((-5, 28, 28)) + bytes(100))
     of_faces = {"images": header((huge, 48, 48)), "split": header((huge,)), "votes": header((huge, 10))}
     faces = zipped(folder / "fer2013.npz", **of_faces)
+    (folder / "pictures.npy").write_bytes(header((huge, 28, 28)) + bytes(100))
+    zipped(folder / "kept.npz", **dict.fromkeys(kept.KEYS, header((huge, 28, 28, 1)) + bytes(100)))
     (folder / "mask.npy").write_bytes(header((huge, 8), "<f4"))
     (folder / "idx").write_bytes(bytes((0, 0, 8, 3)) + b"\xff\xff\xff\xff" * 3 + bytes(16))
     (folder / "long.safetensors").write_bytes((2**62).to_bytes(8, "little") + b"{}")
@@ -194,6 +200,7 @@ def claims_much(folder):
         "samples": lambda: records.Record(record).samples, "ll": lambda: records.Record(record).ll,
         "pictures": lambda: datasets.load(str(folder / "pictures.npz")),
         "negative": lambda: datasets.load(str(folder / "negative.npz")),
+        "one array": lambda: datasets.load(folder / "pictures.npy"), "kept": lambda: kept.read(folder / "kept.npz"),
         "fer2013": lambda: fer2013._from_npz(faces.read_bytes(), faces), "tfd": lambda: tfd.from_mat(mat),
         "mask": lambda: subsets.read_mask(folder / "mask.npy", (1, 8, 8)),
         "idx": lambda: idx.parse((folder / "idx").read_bytes(), "idx", 3),
@@ -230,7 +237,7 @@ def test_a_header_that_lies_takes_no_memory(tmp_path, little_memory, promise):
 def test_bombs_are_refused(bomb, little_memory, promise):
     readers = {
         "gzip": lambda: idx.gunzip((bomb / "f.gz").read_bytes(), "f.gz"),
-        "pictures": lambda: datasets.load(str(bomb / "f.npz")),
+        "pictures": lambda: datasets.load(str(bomb / "f.npz")), "one array": lambda: datasets.load(bomb / "f.npy"),
         "record": lambda: npz.read((bomb / "f.npz").read_bytes(), "f.npz", ("samples",)),
         "all of a record": lambda: npz.read((bomb / "f.npz").read_bytes(), "f.npz", (), None),
     }

@@ -238,6 +238,7 @@ def test_samples_that_were_not_committed_are_drawn_again(kept, tmp_path):
     _, record = kept
     shutil.copytree(record.path, tmp_path / "fewer")
     write_npz(tmp_path / "fewer/samples.npz", record.arrays | {"samples": record.arrays["samples"][:50]})
+    records.seal(tmp_path / "fewer", record.meta)
     fewer = records.Record(tmp_path / "fewer")
     assert len(fewer.samples) == 50 and np.array_equal(record.all_samples, record.samples)
     assert fewer.all_samples.shape == (10_000, 64)
@@ -251,6 +252,7 @@ def test_weights_of_g_alone_make_no_discriminator(kept, tmp_path):
     shutil.copytree(record.path, tmp_path / "g")
     of_g = {name: p for name, p in record.weights().items() if name.startswith("generator.")}
     save_file(of_g, tmp_path / "g/weights.safetensors")
+    records.seal(tmp_path / "g", record.meta)
     alone = records.Record(tmp_path / "g")
     z = torch.from_numpy(record.z)
     assert torch.equal(alone.generator()(z), record.generator()(z))

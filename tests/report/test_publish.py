@@ -5,11 +5,13 @@ import subprocess
 
 import matplotlib.pyplot as plt
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 
 from ganrepro import datasets, paths, recipes, records
 from ganrepro.recipes import RECIPES
+from ganrepro.records import provenance
 from ganrepro.report import figures, publish
 
 
@@ -34,7 +36,7 @@ def record(root, place, recipe, dataset, seed=0, epochs=3, n=2000, samples=None,
     rng = np.random.default_rng(0)
     samples = rng.integers(0, 256, (n, recipe.dim), np.uint8) if samples is None else samples
     meta = {"recipe": recipe.to_dict(), "dataset": {"name": dataset, "label": dataset, "fold": fold}, "seed": seed,
-            "epochs": epochs, "profile": "paper", "progress_epochs": [0],
+            "epochs": epochs, "profile": "paper", "progress_epochs": [0], "code": "0" * 64, "git": {"commit": "0" * 40},
             "scores": {"last": {"epoch": epochs}, "best": {"epoch": epochs - 1}}}  # fmt: skip
     (path / "record.json").write_text(json.dumps(meta))
     (path / "curves.csv").write_text("epoch\n1\n")
@@ -71,6 +73,44 @@ def test_what_is_committed_is_small(here, place, name, dataset, seed, kept):
     assert np.array_equal(target.samples, source.samples[:kept]) and np.array_equal(target.z, source.z)
     assert (target.path / "weights.safetensors").exists() == (place == "paper/mnist/seed0")
     assert publish.commit_record(source) is None  # there already
+
+
+def test_own_pictures_never_stand_in_a_committed_table(here, monkeypatch):
+    """Neither as a record nor as a row: only what is of the project's data sets is taken."""
+    for place, dataset in (("paper/mnist/seed0", "mnist"), ("paper/mnist@faces-12345678/seed0", "faces-12345678")):
+        record(here / "runs", place, RECIPES["mnist"], dataset)
+    for kind, name in (("claims", "05_conditional_faces-12345678_paper"), ("claims", "05_conditional_mnist_paper"),
+                       ("coordination", "mnist_paper-12345678_paper"), ("coordination", "mnist_paper_samples")):
+        path = here / "runs" / kind / f"{name}.csv"
+        path.parent.mkdir(exist_ok=True)
+        path.write_text("measured\n1\n")
+    for made_from_committed in (publish.coordination, publish.documents):
+        for name in ("rebuild", "update"):
+            monkeypatch.setattr(made_from_committed, name, lambda: [], raising=False)
+    for name in ("write_controls", "write_figures"):
+        monkeypatch.setattr(publish, name, lambda: [])
+    monkeypatch.setattr(publish.tables, "table1", lambda committed: pd.DataFrame(
+        {"dataset": [r.meta["dataset"]["name"] for r in committed]}))
+    checked = []  # made-up records have no evidence
+    monkeypatch.setattr(records.evidence, "check", lambda found: checked.append(found.meta["dataset"]["name"]))
+    publish.publish()
+    assert checked == ["mnist"]
+    assert pd.read_csv(here / "repo/results/table1.csv").dataset.tolist() == ["mnist"]
+    committed = {p.name for p in (here / "repo/results").rglob("*") if p.is_file()}
+    assert committed == {"record.json", "curves.csv", "ll.npz", "samples.npz", "weights.safetensors", "table1.csv",
+                         "05_conditional_mnist_paper.csv", "mnist_paper_samples.csv"}  # fmt: skip
+    assert [p.name for p in (here / "repo/results/paper").iterdir()] == ["mnist"]
+
+
+@pytest.mark.parametrize(
+    ("commit", "code", "taken"), [(None, "known", True), (None, "other", False), ("a" * 40, "", True)]
+)
+def test_a_record_without_a_commit_is_taken_only_if_its_code_is_known(here, monkeypatch, capsys, commit, code, taken):
+    monkeypatch.setattr(provenance, "is_known_code", lambda checksum: checksum == "known")
+    found = record(here / "runs", "paper/mnist/seed0", RECIPES["mnist"], "mnist")
+    found.meta.update(git={"commit": commit}, code=code)
+    assert publish.may_be_committed(found) == taken
+    assert ("names no commit" in capsys.readouterr().out) != taken
 
 
 def test_what_g_completed_is_committed_in_place_of_its_weights(here, monkeypatch):

@@ -11,6 +11,7 @@ from torch import Tensor
 from torch.nn.functional import affine_grid, grid_sample, one_hot, pad
 
 from ganrepro import datasets
+from ganrepro.device import plain_torch
 from ganrepro.recipes import Conditional, Recipe, for_dataset
 
 NAMES, UNITS = ("slant", "thickness"), ("degrees", "pixels")
@@ -18,6 +19,7 @@ FURTHEST = 3.0  # standard deviations: conditions are cut there; a blot has seve
 BLOCK, EMPTY = 2000, 1e-6  # pictures at a time; less ink than any picture has
 
 
+@plain_torch
 def measure(x: Tensor, shape: tuple[int, int, int]) -> Tensor:
     """(n, 2) float32: slant in degrees, above 0 where it leans right, and thickness in pixels, of pictures (n, d).
 
@@ -34,6 +36,7 @@ def measure(x: Tensor, shape: tuple[int, int, int]) -> Tensor:
     return torch.cat(found)
 
 
+@plain_torch
 def deskew(x: Tensor, shape: tuple[int, int, int]) -> Tensor:
     """(n, h w) float32: the pictures (n, d), grey, their ink centred and upright: each row moved until slant is 0."""
     found = []
@@ -92,6 +95,7 @@ def _deviate(measured: Tensor, mean: Tensor, sd: Tensor) -> Tensor:
     return ((measured - mean) / sd).clamp(-FURTHEST, FURTHEST)
 
 
+@plain_torch
 def fit(data: datasets.Dataset) -> Scale:
     """The scale of a data set, from its training examples alone.
 
@@ -106,6 +110,7 @@ def fit(data: datasets.Dataset) -> Scale:
     return Scale(mean, sd, thirds, own, labels)
 
 
+@plain_torch
 def conditioned(data: datasets.Dataset, scale: Scale | None = None) -> datasets.Dataset:
     """The data set whose training examples carry their digit, slant and thickness as conditions (n, classes + 2)."""
     scale = scale or fit(data)
@@ -119,6 +124,7 @@ def recipe(data: datasets.Dataset, scale: Scale, small: bool = False) -> Recipe:
     return own.replace(task=replace(own.task, numbers=scale.classes + len(NAMES)))
 
 
+@plain_torch
 def attribute_agreement(asked: Tensor, shown: Tensor, labels: Tensor, scale: Scale) -> dict[str, Tensor]:
     """How well samples match the attributes they were conditioned on, slant and thickness: three tensors (2,), float64.
 

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from ganrepro.device import plain_torch
+
 from .attributes import Scale
 from .model import one_hot_condition
 
@@ -67,6 +69,7 @@ def check(shown_class: int, caption: str, classes: int) -> None:
         raise ValueError("; ".join([*problems, f"with these {classes} classes, {known} would do"]))
 
 
+@plain_torch
 def conditions(wanted: Wanted, scale: Scale, n: int, seed: int = 0) -> Tensor:
     """(n, classes + 2) float32: the digit, named attributes at their quantiles, the others of random examples of it."""
     of_class = scale.deviations[scale.labels == wanted.label]
@@ -76,6 +79,7 @@ def conditions(wanted: Wanted, scale: Scale, n: int, seed: int = 0) -> Tensor:
     return scale.conditions(drawn, torch.full((n,), wanted.label))
 
 
+@plain_torch
 def nearest(wanted: Wanted, scale: Scale, given: Tensor, n: int) -> Tensor:
     """(n,) row numbers of the conditions (m, classes + 2) of the digit nearest to the caption's attributes, for samples
     stored without their generator. Fewer than n if there are fewer of the digit."""

@@ -8,6 +8,7 @@ from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 
 from ganrepro import parzen
+from ganrepro.device import plain_torch
 
 Array = NDArray[np.float64]
 
@@ -31,6 +32,7 @@ class ClassScores:
         return self.own - self.every
 
 
+@plain_torch
 def class_scores(
     samples: Tensor, of: Tensor, valid: Tensor, test: Tensor, labels: Tensor, sigma: float | None = None
 ) -> ClassScores:
@@ -46,6 +48,7 @@ def class_scores(
     return ClassScores(own, parzen.log_likelihood(samples, test, width), other, width)
 
 
+@plain_torch
 def even(labels: Tensor, classes: int, most: int | None = None) -> Tensor:
     """Row numbers: the first of each class, as many as the rarest has, `most` at most. Raises ValueError for none."""
     count, rarest = labels.bincount(minlength=classes).min(0)
@@ -54,6 +57,7 @@ def even(labels: Tensor, classes: int, most: int | None = None) -> Tensor:
     return torch.cat([(labels == k).nonzero()[: min(int(count), most or len(labels)), 0] for k in range(classes)])
 
 
+@plain_torch
 def medoids(x: Tensor, labels: Tensor) -> Tensor:
     """(K, d): of each class the example of x (n, d) nearest to the class's mean. A G that collapsed to one clear
     picture for each class."""
@@ -61,6 +65,7 @@ def medoids(x: Tensor, labels: Tensor) -> Tensor:
     return torch.stack([c[(c - c.mean(0)).square().sum(1).argmin()] for c in classes])
 
 
+@plain_torch
 def log_likelihood(samples: ArrayLike | Tensor, of: Tensor, data: Tensor, labels: Tensor, sigma: ArrayLike) -> NDArray:
     """log p(x | y) in nats, float64: each row of data (n, d), labels (n,), under the window on its class's samples.
 

@@ -14,6 +14,7 @@ from sklearn.pipeline import Pipeline, make_pipeline
 from torch import Tensor
 
 from ganrepro import datasets
+from ganrepro.device import plain_torch
 
 from . import attributes
 
@@ -28,6 +29,7 @@ class Classifier:
     shape: tuple[int, int, int]
     model: Pipeline
 
+    @plain_torch
     def predict(self, x: Tensor | NDArray[np.float32]) -> Tensor:
         """(n,) int64: the class of each picture (n, d)."""
         upright = attributes.deskew(torch.as_tensor(x), self.shape)
@@ -38,6 +40,7 @@ class Classifier:
         return float((self.predict(x) == labels).double().mean())
 
 
+@plain_torch
 def classifier(data: datasets.Dataset, seed: int = 0) -> Classifier:
     """The classifier, trained in seconds on training examples, never on samples. Raises ValueError without labels."""
     x, labels = attributes.deskew(data.train, data.shape).numpy(), datasets.known(data)["train"].numpy()
@@ -49,6 +52,7 @@ def classifier(data: datasets.Dataset, seed: int = 0) -> Classifier:
         return Classifier(data.shape, model.fit(x, labels))
 
 
+@plain_torch
 def variety(samples: Tensor, of: Tensor, data: Tensor, labels: Tensor) -> float:
     """How much samples (m, d) of one class (of, (m,)) differ from each other, against real examples (n, d) of it.
 

@@ -11,6 +11,7 @@ from torch.nn.functional import one_hot
 
 from ganrepro import recipes, records
 from ganrepro.datasets import Dataset
+from ganrepro.device import plain_torch
 from ganrepro.progress import say
 from ganrepro.recipes import Recipe
 from ganrepro.records import Record
@@ -52,6 +53,7 @@ def described(found: Sequence[Record]) -> str:
     return f"{profile} profile, {lengths} epoch{'s' * (lengths != '1')}"
 
 
+@plain_torch
 def one_hot_condition(labels: int | Sequence[int] | Tensor, classes: int, name: str = "class") -> Tensor:
     """(n, classes) float32: one-hot conditions. Raises ValueError, with that name, for one outside 0 to classes - 1."""
     wanted = torch.atleast_1d(torch.as_tensor(labels))

@@ -9,6 +9,7 @@ import pandas as pd
 
 from ganrepro import recipes
 from ganrepro.datasets import Dataset
+from ganrepro.device import plain_torch
 from ganrepro.diagnostics.ablations import Study
 from ganrepro.recipes import Recipe
 from ganrepro.records import StoredTable
@@ -23,6 +24,7 @@ FALLING = 1.001  # divides the rate after every minibatch: by 5 over the compari
 G_UNITS, D_UNITS, PIECES, D_IRANGE = 256, 48, 4, 0.02
 
 
+@plain_torch
 def pictures(data: Dataset) -> Dataset:
     """The data of the comparison: fewer examples, in smaller pictures."""
     return reduced(data, EXAMPLES, SCORED)

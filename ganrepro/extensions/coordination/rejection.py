@@ -11,9 +11,11 @@ from scipy.optimize import brentq
 from torch import Tensor
 
 from ganrepro import networks
+from ganrepro.device import plain_torch
 from ganrepro.training import Run
 
 
+@plain_torch
 def kept(logits: Tensor, n: int, how: str, rng: torch.Generator) -> Tensor:
     """Which n of m samples to keep by D's logits (m,): their indices, (n,), in order.
 
@@ -38,6 +40,7 @@ def kept(logits: Tensor, n: int, how: str, rng: torch.Generator) -> Tensor:
     return marks.diff(prepend=marks.new_zeros(1)).nonzero().flatten()[:n]
 
 
+@plain_torch
 @torch.no_grad()
 def with_logits(run: Run, m: int, seed: int) -> tuple[Tensor, Tensor]:
     """m samples (m, d) of a run and D's logits of them (m,), without dropout, on the CPU."""

@@ -5,6 +5,7 @@ import torch
 from torch import Tensor
 
 from ganrepro import networks, parzen
+from ganrepro.device import plain_torch
 from ganrepro.records import StoredTable
 from ganrepro.training import Run
 
@@ -17,6 +18,7 @@ SCORE, MEAN_D, SHARE = "score: ", "mean D: ", "share of variance between choices
 EACH = 200  # samples of each choice
 
 
+@plain_torch
 def by_choice(run: Run, seed: int) -> Tensor:
     """(choices, EACH, d): samples of a mixture, the choice fixed in a row."""
     choices = run.recipe.coordination.mixture or 0
@@ -25,6 +27,7 @@ def by_choice(run: Run, seed: int) -> Tensor:
     return networks.generate(run.generator, z).unflatten(0, (choices, EACH))
 
 
+@plain_torch
 def share(x: Tensor) -> float:
     """The share of the variance of x (choices, n, d) that lies between the means of the choices."""
     between, total = x.mean(1).var(0, correction=0).sum(), x.flatten(0, 1).var(0, correction=0).sum()

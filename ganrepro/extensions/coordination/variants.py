@@ -6,6 +6,7 @@ from torch import Tensor
 from torch.nn.functional import avg_pool2d
 
 from ganrepro import datasets, recipes
+from ganrepro.device import plain_torch
 from ganrepro.diagnostics import ablations
 from ganrepro.recipes import Layer, Recipe
 
@@ -77,6 +78,7 @@ def narrowed(
     return recipe.replace(generator=generator, discriminator=discriminator, epochs=epochs, learning_rate=rate)
 
 
+@plain_torch
 def reduced(data: datasets.Dataset, examples: int, valid: int, least: int = 14) -> datasets.Dataset:
     """The first so many training and validation examples, in pictures of fewer pixels, each the mean of a square: the
     largest that fits evenly and leaves at least `least` pixels a side. With 14, sides of 28 become 14 and of 48 become

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from torch.nn.functional import one_hot
 
 from ganrepro.datasets import Dataset
+from ganrepro.device import plain_torch
 from ganrepro.recipes import Classes, Layer, Recipe
 
 BLOCK = 5000  # rows that go through D at a time
@@ -24,6 +25,7 @@ def with_classes(recipe: Recipe, classes: int) -> Recipe:
     return recipe.replace(discriminator=(*before, outputs), task=Classes(classes=classes))
 
 
+@plain_torch
 def few_labels(data: Dataset, rows: Tensor, classes: int, share: float = 0.1, unlabelled: int | None = None) -> Dataset:
     """The data set on which a D with classes is trained: the first `unlabelled` training examples (None: all), then the
     labelled `rows` of `train`, each repeated equally often, so that they are about this share of all. Its name tells
@@ -41,6 +43,7 @@ def few_labels(data: Dataset, rows: Tensor, classes: int, share: float = 0.1, un
     )  # fmt: skip
 
 
+@plain_torch
 @torch.no_grad()
 def error(discriminator: nn.Module, x: Tensor, labels: Tensor) -> float:
     """% of x (n, d) whose largest class output of D is not their label (n,)."""

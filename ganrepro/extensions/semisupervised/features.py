@@ -22,6 +22,7 @@ from threadpoolctl import threadpool_limits
 from torch import Tensor
 
 from ganrepro.datasets import Dataset, count_classes, known
+from ganrepro.device import plain_torch
 from ganrepro.networks import Discriminator
 from ganrepro.parameters import ParameterError
 
@@ -43,6 +44,7 @@ def label_counts(labels: Tensor, classes: int, asked: int = 0) -> list[int]:
     return [n for n in COUNTS if 2 * classes <= n <= rarest * classes] or [2 * classes]
 
 
+@plain_torch
 def draw_labels(labels: Tensor, n: int, classes: int, seed: int) -> Tensor:
     """(n,) int64: rows of one random draw from labels (N,), equally many of each class, one more of some drawn too.
 
@@ -61,6 +63,7 @@ def draw_labels(labels: Tensor, n: int, classes: int, seed: int) -> Tensor:
     return torch.from_numpy(rng.permutation(np.concatenate(found)))
 
 
+@plain_torch
 @torch.no_grad()
 def hidden(net: Discriminator, x: Tensor) -> list[Tensor]:
     """The activations of each hidden layer of a D at x (n, d): a list of (n, units) float32, without dropout."""

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from ganrepro import networks, paths
 from ganrepro.datasets import Dataset
+from ganrepro.device import plain_torch
 from ganrepro.parzen import controls
 from ganrepro.records import Record, write_npz
 from ganrepro.training import tasks
@@ -37,6 +38,7 @@ class Evidence:
     stored: bool  # read from a file rather than made now
 
 
+@plain_torch
 def complete(generator: torch.nn.Module, x: Tensor, mask: Tensor, m: int = FILLS, seed: int = 0) -> Tensor:
     """(n, m, d) float32: pictures x (n, d) completed m times each, every time from fresh z; observed pixels as they
     are. mask (d,). Raises ValueError as `check_mask`, and where x does not fit."""
@@ -49,6 +51,7 @@ def complete(generator: torch.nn.Module, x: Tensor, mask: Tensor, m: int = FILLS
     return networks.generate(generator, networks.noise(recipe, len(rows), seed), condition).view(len(x), m, -1)
 
 
+@plain_torch
 def mean_fill(x: Tensor, mask: Tensor, train: Tensor) -> Tensor:
     """(n, 1, h): the mean of the training pictures (N, d), whatever x (n, d) shows."""
     return controls.mean_image(train)[:, mask == 0].expand(len(x), 1, -1)
@@ -69,6 +72,7 @@ def paste(x: Tensor, mask: Tensor, fills: Tensor) -> Tensor:
     return whole
 
 
+@plain_torch
 def coloured(x: Tensor, shape: Shape, hidden: Tensor | None = None) -> Tensor:
     """(..., 3 h w): pictures (..., d) in three channels; with a mask (d,), what it hides in HIDDEN_COLOUR."""
     _, h, w = shape
@@ -84,6 +88,7 @@ def evidence(record: Record, data: Dataset, pictures: int = PICTURES) -> Evidenc
     return read(record) or (gather(record.generator(), data, pictures) if record.has_weights else None)
 
 
+@plain_torch
 def gather(generator: torch.nn.Module, data: Dataset, pictures: int = PICTURES, m: int = FILLS) -> Evidence:
     """G's completions under the fixed masks, rounded to grey levels."""
     found = Evidence(masks(data.shape), {}, {}, stored=False)
@@ -97,6 +102,7 @@ def gather(generator: torch.nn.Module, data: Dataset, pictures: int = PICTURES, 
     return found
 
 
+@plain_torch
 def write(record: Record, data: Dataset, pictures: int = PICTURES, m: int = FILLS) -> Path:
     """Put `completions.npz` into the folder of a record that has its weights, whole or not at all."""
     found = gather(record.generator(), data, pictures, m)
@@ -110,6 +116,7 @@ def write(record: Record, data: Dataset, pictures: int = PICTURES, m: int = FILL
     return record.path / FILE
 
 
+@plain_torch
 def read(record: Record) -> Evidence | None:
     """The content of `completions.npz`, distances to float32; None if there is no such file. Raises ValueError for a
     damaged one."""

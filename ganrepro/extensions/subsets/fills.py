@@ -13,6 +13,7 @@ from scipy.special import logsumexp
 from torch import Tensor
 
 from ganrepro import parzen
+from ganrepro.device import plain_torch
 
 Array = NDArray[np.float64]
 WIDTHS: Array = np.geomspace(0.02, 2, 81)  # the grid of sigma: fine, since a window here has few centres
@@ -59,6 +60,7 @@ class Distances:
         return self.diversity + (self.pairwise - self.diversity * truth) / truth.mean()
 
 
+@plain_torch
 def measure(fills: Tensor, truth: Tensor) -> Distances:
     """The distances of fills (n, m, h) from the truth (n, h) and from each other."""
     s, x = fills.double(), truth.double()

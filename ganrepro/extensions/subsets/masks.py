@@ -7,11 +7,13 @@ import torch
 from torch import Tensor
 
 from ganrepro.datasets import npz
+from ganrepro.device import plain_torch
 from ganrepro.paths import absolute
 
 Shape = tuple[int, int, int]
 
 
+@plain_torch
 def masks(shape: Shape) -> dict[str, Tensor]:
     """The fixed masks (d,) of 0 and 1, 1 where a pixel is observed, named by the pixels that are hidden."""
     _, h, w = shape
@@ -22,6 +24,7 @@ def masks(shape: Shape) -> dict[str, Tensor]:
     return {name: check_mask(plane.view(h, w), shape) for name, plane in planes.items()}
 
 
+@plain_torch
 def rectangle(shape: Shape, top: float, left: float, height: float, width: float) -> Tensor:
     """(d,): all but a rectangle observed. Its place and size are shares of the picture's, cut off at the edge."""
     _, h, w = shape
@@ -30,6 +33,7 @@ def rectangle(shape: Shape, top: float, left: float, height: float, width: float
     return check_mask(mask, shape)
 
 
+@plain_torch
 def check_mask(mask: Tensor, shape: Shape) -> Tensor:
     """A mask as float32 (d,): 1 where a pixel is observed. A mask (h, w) holds for all channels.
 
@@ -52,9 +56,7 @@ def read_mask(path: str | Path, shape: Shape) -> Tensor:
     """A mask (d,) from an .npy of shape (h, w). Raises ValueError for any other file, and as `check_mask`."""
     file = absolute(path)
     try:
-        with file.open("rb") as content:
-            npz.check_header(content, file.stat().st_size, "the mask")
-        array = np.asarray(np.load(file, allow_pickle=False), dtype=np.float32)
+        array = npz.array(lambda: file.open("rb"), file.stat().st_size, "the mask").astype(np.float32)
     except (OSError, EOFError, TypeError, ValueError) as error:
         raise ValueError(f"mask = {str(path)!r} cannot be read as an .npy of numbers ({error})") from error
     return check_mask(torch.from_numpy(array), shape)
