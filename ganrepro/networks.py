@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import torch
@@ -301,9 +301,12 @@ def sample(
 
 @plain_torch
 @torch.no_grad()
-def walk(generator: nn.Module, ends: Float[Tensor, "rows 2 z"], steps: int) -> Float[Tensor, "rows steps d"]:
-    """Samples along the straight line between each pair of ends (rows, 2, z_dim)."""
-    expect(nn.Module, generator=generator)
+def walk(
+    generator: Callable[[Tensor], Tensor], ends: Float[Tensor, "rows 2 z"], steps: int
+) -> Float[Tensor, "rows steps d"]:
+    """Samples along the straight line between each pair of ends (rows, 2, z_dim); generator is G, or a part of it."""
+    if not callable(generator):
+        raise TypeError(f"generator = {generator!r}; expected a function of z, such as a Generator")
     expect_numbers("ends", ends, 3)
     expect_number("steps", steps, 1, MOST)
     t = torch.linspace(0, 1, steps)[:, None]
