@@ -16,6 +16,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from uuid import uuid4
 
+import platformdirs
+
 PACKAGE = Path(__file__).resolve().parent
 FOLDERS = ("GANREPRO_RUNS", "GANREPRO_DATA")  # environment variables that hold paths
 
@@ -64,12 +66,8 @@ def runs() -> Path:
 
 
 def data_dir() -> Path:
-    """The data directory: $GANREPRO_DATA, else the user's cache folder as pooch names it."""
-    if chosen := os.environ.get("GANREPRO_DATA"):
-        return absolute(chosen)
-    import pooch
-
-    return absolute(pooch.os_cache("ganrepro"))
+    """The data directory: $GANREPRO_DATA, else the user's cache folder."""
+    return absolute(os.environ.get("GANREPRO_DATA") or platformdirs.user_cache_dir("ganrepro"))
 
 
 def named_set(name: str) -> Path:

@@ -79,6 +79,7 @@ def descend(p_data: ArrayLike, p_g: ArrayLike, steps: int, rate: float, *, dx: f
     if isinstance(steps, bool) or not isinstance(steps, int | np.integer) or steps < 0:
         raise ValueError(f"steps = {steps!r}; expected an int of at least 0")
     _above_zero("rate", rate)
+    rate = float(rate)  # a tensor without dimensions, too
     trajectory = np.zeros((steps + 1, *start.shape))
     trajectory[0] = start
     for t in range(steps):

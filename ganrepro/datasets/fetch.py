@@ -38,7 +38,9 @@ def fetch(target: Path, urls: Sequence[str], unpack: Callable[[bytes, str], T], 
         urls = ()
     elif failures:
         warnings.warn(f"{failures[0]}; downloading it anew", stacklevel=2)
-    import pooch  # late, because it is slow to import
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of tqdm, which misses ipywidgets in a kernel
+        import pooch  # late, because it is slow to import
 
     for url in urls:
         # identity: a server must not send the .gz file already decompressed

@@ -1,6 +1,5 @@
 """Subsets: masks, fills and their scores, against closed forms and the Parzen window; what is stored comes back."""
 
-import json
 import shutil
 
 import numpy as np
@@ -254,7 +253,7 @@ def test_profiles_and_lengths_are_never_scored_together(tmp_path, monkeypatch):
     for seed, epochs in ((2, length - 10), (3, length)):
         copied = tmp_path / f"paper/subsets/seed{seed}"
         shutil.copytree(committed.path, copied)
-        (copied / "record.json").write_text(json.dumps(committed.meta | {"epochs": epochs, "seed": seed}))
+        records.seal(copied, committed.meta | {"epochs": epochs, "seed": seed})
     found = subsets.trainings(data, "auto", range(4), "cpu")
     assert list(found.records) == list(found.evidence) == [0, 3] and found.profile == "paper"
     assert found.missing == {

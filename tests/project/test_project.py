@@ -132,7 +132,8 @@ def test_committed_record_loads_and_its_scores_are_those_of_its_log_likelihoods(
     assert record.recipe.dim == record.samples.shape[1] == record.progress.shape[2]
     assert record.z.shape == (64, record.recipe.z_dim) and len(record.curves) == record.meta["epochs"]
     with np.load(record.path / "ll.npz") as stored:
-        for rule, ll, sigma in (("last", "ll", "sigma"), ("best", "best_ll", "best_sigma")):
+        others = [(rule, f"{rule}_ll", f"{rule}_sigma") for rule in ("last", "best")]
+        for rule, ll, sigma in ((record.kept, "ll", "sigma"), *others):
             if ll in stored:
                 score, folds = record.meta["scores"][rule], stored["fold"]
                 means = [stored[ll][folds == k].mean() for k in np.unique(folds)]

@@ -71,6 +71,23 @@ def test_the_page_on_section_7_has_the_committed_numbers():
     assert found.holds.notna().sum() == 2 and not found.holds.dropna().astype(bool).any()
 
 
+def test_the_page_has_the_small_conditional_models_with_errors_over_seeds():
+    text = (paths.repository() / "docs/section7.md").read_text()
+    found = claims.stored("05_conditional-small", "mnist", "paper").committed().set_index("claim")
+    for claim, digits, before, after in (
+        ("the requested class is recognised in >= 95% of samples", 1, "shows in ", "% of samples"),
+        ("samples of a class vary: >= 80% of the real spread", 1, "with ", "% of the real spread"),
+        ("log p(x | y) of 2,000 test examples", 0, "log p(x | y) is at ", " nats"),
+        ("slant: request and measurement are correlated, more than in the control", 3, "correlates at r = ", ""),
+        ("thickness: request and measurement are correlated, more than in the control", 3, "thickness at ", ""),
+    ):
+        row = found.loc[claim]
+        assert "seeds" in row.over and row.n == 3
+        measured, error = (f"{value:.{digits}f}" for value in (row.measured, row.error))
+        shown = f"{measured} ± {error}" if digits < 3 else f"{measured} ± {error}".replace("0.", ".")
+        assert before + shown.replace(" ± 0.", " ± .") + after in text, claim
+
+
 def test_the_page_has_08s_committed_errors():
     text = (paths.repository() / "docs/section7.md").read_text()
     found = claims.stored("08_semisupervised", "mnist", "paper").committed().set_index("claim")
