@@ -1,5 +1,9 @@
 """Fixtures that several folders of tests share."""
 
+import http.server
+import threading
+from contextlib import suppress
+
 import pytest
 import torch
 
@@ -58,3 +62,35 @@ def runs(tmp_path, monkeypatch):
     monkeypatch.setattr("ganrepro.training.run.VALIDATION_SAMPLES", 400)
     monkeypatch.setenv("GANREPRO_RUNS", str(tmp_path / "runs"))
     return tmp_path / "runs"
+
+
+@pytest.fixture
+def server(monkeypatch):
+    """A web server on this machine: server.answers[path] = (status, headers, body); server.asked lists the paths."""
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_GET(self):
+            server.asked.append(self.path)
+            status, headers, body = server.answers.get(self.path, (404, {}, b""))
+            self.send_response(status)
+            for name, value in headers.items():
+                self.send_header(name, value)
+            self.end_headers()
+            with suppress(OSError):
+                self.wfile.write(body)
+
+        def log_message(self, *_):
+            pass
+
+    for name in ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("no_proxy", "127.0.0.1")
+    monkeypatch.delenv("GANREPRO_OFFLINE", raising=False)
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server.answers, server.asked, server.url = {}, [], f"http://127.0.0.1:{server.server_port}"
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+    thread.start()
+    yield server
+    server.shutdown()
+    thread.join()
+    server.server_close()

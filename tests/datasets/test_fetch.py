@@ -2,9 +2,7 @@
 
 import gzip
 import hashlib
-import http.server
 import os
-import threading
 
 import pytest
 
@@ -16,36 +14,15 @@ GOOD = b"the right content " * 500
 
 
 @pytest.fixture
-def server(monkeypatch):
-    """A mirror on this machine: server.pages[path] is (status, body), or a body; server.asked lists the paths."""
-    class Handler(http.server.BaseHTTPRequestHandler):
-        def do_GET(self):
-            server.asked.append(self.path)
-            status, body, length = server.pages.get(self.path, (404, b"", 0))
-            self.send_response(status)
-            self.send_header("Content-Length", str(length))
-            self.end_headers()
-            self.wfile.write(body)
-
-        def log_message(self, *args):
-            pass
-
-    for name in ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"):
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("no_proxy", "127.0.0.1")
-    monkeypatch.delenv("GANREPRO_OFFLINE", raising=False)
+def server(server, monkeypatch):
+    """The server of conftest.py as a mirror: server.serve(path, body) has it answer with a body."""
     monkeypatch.setattr("ganrepro.datasets.fetch.SCHEMES", ("http",))
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    server.pages, server.asked = {}, []
-    server.url = f"http://127.0.0.1:{server.server_port}"
-    server.serve = lambda path, body, length=None: server.pages.update(
-        {path: (200, body, len(body) if length is None else length)})
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-    thread.start()
-    yield server
-    server.shutdown()
-    thread.join()
-    server.server_close()
+
+    def serve(path, body, length=None):
+        server.answers[path] = (200, {"Content-Length": str(len(body) if length is None else length)}, body)
+
+    server.serve = serve
+    return server
 
 
 def unpack(raw: bytes, source: str) -> str:
@@ -157,7 +134,7 @@ def test_truncated_fashion_mnist_offline(disguised, tmp_path, monkeypatch):
     monkeypatch.setenv("GANREPRO_OFFLINE", "1")
     path = tmp_path / "fashion-mnist" / "train-images-idx3-ubyte.gz"
     path.parent.mkdir()
-    path.write_bytes(disguised.pages[f"/fashion/{path.name}"][1][:-100])
+    path.write_bytes(disguised.answers[f"/fashion/{path.name}"][2][:-100])
     with pytest.raises(datasets.DatasetUnavailable, match="train-images.*not one whole gzip file"):
         datasets.load("fashion-mnist")
 

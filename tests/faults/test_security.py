@@ -2,13 +2,11 @@
 
 import ast
 import gzip
-import http.server
 import io
 import json
 import pickle
 import resource
 import tarfile
-import threading
 import zipfile
 from contextlib import suppress
 from pathlib import Path
@@ -297,38 +295,6 @@ def test_a_notebook_parameter_is_never_evaluated(tmp_path):
 
 
 # ------------------------------------------------------------------------------------- the network
-
-
-@pytest.fixture
-def server(monkeypatch):
-    """server.answers[path] = (status, headers, body)."""
-
-    class Handler(http.server.BaseHTTPRequestHandler):
-        def do_GET(self):
-            status, headers, body = server.answers[self.path]
-            self.send_response(status)
-            for name, value in headers.items():
-                self.send_header(name, value)
-            self.end_headers()
-            with suppress(OSError):
-                self.wfile.write(body)
-            server.asked.append(self.path)
-
-        def log_message(self, *_):
-            pass
-
-    for name in ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"):
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("no_proxy", "127.0.0.1")
-    monkeypatch.delenv("GANREPRO_OFFLINE", raising=False)
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    server.answers, server.asked, server.url = {}, [], f"http://127.0.0.1:{server.server_port}"
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-    thread.start()
-    yield server
-    server.shutdown()
-    thread.join()
-    server.server_close()
 
 
 def test_only_https_is_asked(server, tmp_path, promise):
