@@ -33,7 +33,7 @@ ELSEWHERE = "or set GANREPRO_RUNS to another folder"
 REMEDIES = {errno.ENOSPC: f"free some space {ELSEWHERE}", errno.EDQUOT: f"free some space {ELSEWHERE}",
             errno.EROFS: "set GANREPRO_RUNS to a folder that can be written to",
             errno.EACCES: f"make it writable {ELSEWHERE}"}  # fmt: skip
-STOPPED = "stopped; the same command resumes from the last checkpoint"
+STOPPED = "stopped; the same command resumes from the last checkpoint, where there is one"
 NOTEBOOK_PACKAGES = ("papermill", "nbformat", "ipykernel", "jupyterlab", "sympy")
 
 

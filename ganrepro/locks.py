@@ -35,7 +35,8 @@ def _lock(path: Path) -> Iterator[None]:
             say(f"{path} is in use: waiting for {file.read_text() or 'its owner'}")
         lock.acquire(poll_interval=0.2)
     try:
-        file.write_text(f"process {os.getpid()} on {platform.node()}, which began at {datetime.now(UTC):%F %T} UTC")
+        owner = f"process {os.getpid()} on {platform.node()}"
+        file.write_text(f"{owner}, which has held it since {datetime.now(UTC):%F %T} UTC")
         yield
     finally:
         with suppress(OSError):

@@ -262,8 +262,6 @@ def draw_noise(recipe: Recipe, n: int, rng: torch.Generator, dtype: torch.dtype 
 def noise(recipe: Recipe, n: int, seed: int) -> Noise:
     """z (n, z_dim) float32 of a seed: in whole blocks from a CPU random state, so that z_i is the same whatever n."""
     expect(Recipe, recipe=recipe)
-    if type(n) is not int or n < 1:
-        raise ValueError(f"n = {n!r}; the number of samples must be an int of at least 1")
     expect_number("n", n, 1, MOST)
     expect_number("seed", seed, -(2**63), 2**64 - 1)
     rng = torch.Generator().manual_seed(seed)

@@ -55,7 +55,8 @@ def expect_number(name: str, value: Any, least: float, most: float, kind: type =
     """Raise ValueError unless an argument is a number of this kind in [least, most]; an int is a float, too."""
     right = isinstance(value, int if kind is int else int | float) and not isinstance(value, bool)
     if not right or not least <= value <= most:
-        raise ValueError(f"{name} = {reprlib.repr(value)}; expected a {kind.__name__} from {least:g} to {most:g}")
+        wanted = "an int" if kind is int else "a float"
+        raise ValueError(f"{name} = {reprlib.repr(value)}; expected {wanted} from {least:g} to {most:g}")
 
 
 class ParameterError(ValueError):

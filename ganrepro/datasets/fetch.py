@@ -70,5 +70,5 @@ def _refuse(response: Any, **_: Any) -> None:
     if response.is_redirect:
         _allow(urljoin(response.url, response.headers["location"]))
     elif response.ok and not 0 < int(response.headers.get("content-length", 0)) <= LARGEST:
-        length = response.headers.get("content-length", "no number of")
-        raise ValueError(f"{response.url} announces {length} bytes; expected 1 to {LARGEST}")
+        length = response.headers.get("content-length", "unknown")
+        raise ValueError(f"{response.url} states a length of {length} bytes; expected 1 to {LARGEST}")

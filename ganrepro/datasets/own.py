@@ -222,12 +222,12 @@ def as_split(split: Any, n: int, source: str) -> NDArray[np.uint8]:
 
 
 def with_channels(images: Array, channels: int) -> Array:
-    """Pictures (N, h, w, c) with so many channels, 1 or 3: grey ones repeated, colours weighted as on television."""
+    """Pictures (N, h, w, c) with so many channels, 1 or 3: grey ones repeated, colours weighted by LUMA."""
     if images.shape[3] == channels:
         return images
     if channels == 3:
         return np.repeat(images, 3, axis=3)
-    grey = images @ LUMA.astype(np.float64)
+    grey = images @ LUMA
     return (grey + 0.5 if images.dtype == np.uint8 else grey).astype(images.dtype)[..., None]
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import torch
@@ -35,13 +36,17 @@ class KernelSums:
 
     def log(self) -> Float64[Tensor, "k n"]:
         """The logarithm of the sums, a row for each sigma."""
-        norms = torch.cat([(x.double() - self.center).square().sum(1) for x in self.data.split(ROWS)])
-        return self.sums.log() - (norms + self.nearest) * self.scales[:, None]
+        return self.sums.log() - (self.norms + self.nearest) * self.scales[:, None]
 
     def uncertainty(self) -> Float64[Tensor, "k n"]:
         """A bound on what float64 loses of each logarithm: d roundings of numbers as large as |x|^2 + |s|^2."""
-        norms = torch.cat([(x.double() - self.center).square().sum(1) for x in self.data.split(ROWS)])
-        return torch.finfo(torch.float64).eps * self.data.shape[1] * (norms + self.longest) * self.scales[:, None]
+        eps = torch.finfo(torch.float64).eps
+        return eps * self.data.shape[1] * (self.norms + self.longest) * self.scales[:, None]
+
+    @cached_property
+    def norms(self) -> Float64[Tensor, "n"]:
+        """|x|^2 of the data, less `center`."""
+        return torch.cat([(x.double() - self.center).square().sum(1) for x in self.data.split(ROWS)])
 
     def add(self, samples: Float[Tensor, "m d"]) -> Iterator[None]:
         """Add the kernels of samples, block after block of the data; yields after each."""

@@ -54,8 +54,8 @@ def save_tensors(tensors: dict[str, torch.Tensor], path: Path, metadata: dict[st
     try:
         path.write_bytes(serialize(tensors, metadata))  # `save_file`, when killed, leaves a file of its own
     except OSError as error:
-        raise OSError(f"weights cannot be written to {path.parent} ({error}); free some space, then run it again, or "
-                      "set GANREPRO_RUNS to another folder") from error  # fmt: skip
+        reason = f"weights cannot be written to {path.parent}: {error.strerror or error}"
+        raise (OSError(error.errno, reason) if error.errno else OSError(reason)) from error
 
 
 def read(path: Path) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:

@@ -109,8 +109,9 @@ def _train_group(
             if together and (stacked is None or any(begun) or stacked.now != recipe.at(epoch)):
                 stacked = Replicas(recipe, [(r.g, r.d) for r in group], [r.rng for r in group], x, epoch)
             if diverged := _advance(group, x, bar, stacked):
-                kept = f". The checkpoint of epoch {epoch - 1} is kept" if files and epoch > 1 else ""
-                stopped |= {run: reason + kept for run, reason in diverged.items()}
+                kept = {run for run in diverged if run.seed in files and files[run.seed].exists()}
+                stopped |= {run: reason + ". The last checkpoint is kept" * (run in kept)
+                            for run, reason in diverged.items()}  # fmt: skip
                 group, stacked = [run for run in group if run not in diverged], None  # the others go on
             for run in group:
                 if run.epoch in PROGRESS_EPOCHS:

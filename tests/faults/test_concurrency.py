@@ -152,5 +152,5 @@ with locks.locked(pathlib.Path({str(tmp_path / "x")!r})):
     with locks.locked(tmp_path / "x"):
         said = capsys.readouterr().out
     holder.wait()
-    assert f"{tmp_path / 'x'} is in use: waiting for process {holder.process} on " in said and "began at 2" in said
+    assert f"{tmp_path / 'x'} is in use: waiting for process {holder.process} on " in said and "held it since 2" in said
     assert not (tmp_path / ".x.lock").exists()

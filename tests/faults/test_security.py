@@ -323,7 +323,7 @@ def test_a_redirect_to_another_scheme_is_not_followed(server, tmp_path, monkeypa
 def test_a_download_without_a_reasonable_length_is_refused(server, tmp_path, monkeypatch, length):
     monkeypatch.setattr(fetch, "SCHEMES", ("http",))
     server.answers["/f"] = (200, {} if length is None else {"Content-Length": length}, b"good")
-    with pytest.raises(datasets.DatasetUnavailable, match="announces .* bytes; expected 1 to"):
+    with pytest.raises(datasets.DatasetUnavailable, match="states a length of .* bytes; expected 1 to"):
         fetch.fetch(tmp_path / "target", [f"{server.url}/f"], lambda raw, _: raw)
     assert not any(tmp_path.iterdir())
 

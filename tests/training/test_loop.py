@@ -238,7 +238,7 @@ def test_rounded_products_are_an_option_of_the_recipe_and_leave_no_trace(digits,
 
 def test_weights_that_cannot_be_written_are_an_error_of_the_disk(tmp_path):
     """safetensors raises a class of its own, which no caller expects from a full disk or a missing folder."""
-    with pytest.raises(OSError, match=f"weights cannot be written to {tmp_path / 'gone'} .*; free some space"):
+    with pytest.raises(OSError, match=f"weights cannot be written to {tmp_path / 'gone'}: No such file"):
         checkpoints.save_tensors({"w": torch.zeros(3)}, tmp_path / "gone" / "w.safetensors")
 
 
