@@ -173,8 +173,9 @@ def parser() -> argparse.ArgumentParser:
     command("check", check_records, "whether their files are whole", kinds)
     train = command("train", train_records, "train missing paper records, most wanted first; resumes", kinds)
     train.add_argument("--epochs", type=int, help="in all; default: the recipe's")
-    train.add_argument("--from-record", action="store_true", help="without a checkpoint: go on from the record")
-    train.add_argument("--from-checkpoint", action="store_true",
+    going_on = train.add_mutually_exclusive_group()
+    going_on.add_argument("--from-record", action="store_true", help="without a checkpoint: go on from the record")
+    going_on.add_argument("--from-checkpoint", action="store_true",
                        help="with --learning-rate: go on from the checkpoint at the recipe's own")  # fmt: skip
     snapshot = command("snapshot", snapshot_records, "write the record of an unfinished training", kinds)
     for it in (train, snapshot):
@@ -298,10 +299,18 @@ def refresh_notebooks(options: Namespace) -> None:
         print(f"{notebook.name:<16} {notebook.seconds:6.1f} s")
 
 
-def list_records(options: Namespace) -> None:
+def list_records(options: Namespace) -> int:
+    """A line for each record; status 1 where one is damaged."""
     from ganrepro import records
 
-    report(records.everything())
+    damaged = 0
+    for record in records.everything():
+        try:
+            report([record])
+        except ValueError as error:
+            damaged += 1
+            print(f"ganrepro: {error}", file=sys.stderr)
+    return int(damaged > 0)
 
 
 def check_records(options: Namespace) -> int:
@@ -325,8 +334,8 @@ def train_records(options: Namespace) -> None:
     device.torch_device(options.device)
     if options.from_checkpoint and options.learning_rate is None:
         raise ValueError("--from-checkpoint needs --learning-rate, the rate to go on with")
-    chosen = options.dataset or options.recipe or options.seed or options.from_record
-    if chosen or options.learning_rate is not None:
+    named = any(value is not None for value in (options.dataset, options.recipe, options.learning_rate))
+    if named or options.size or options.seed or options.from_record:
         data, recipe = asked_for(options)
         more = recipe, options.learning_rate, options.from_record, options.from_checkpoint
         report(records.train_paper(data, options.seed or [0], options.device, options.epochs, *more))
@@ -346,11 +355,11 @@ def asked_for(options: Namespace) -> tuple[Dataset, str]:
     """The data set and the recipe that the options name; a recipe alone means the data set that it is for."""
     from ganrepro import datasets, recipes
 
-    recipe = options.recipe or recipes.OWN
+    recipe = recipes.OWN if options.recipe is None else options.recipe
     if recipe not in (recipes.OWN, *recipes.RECIPES):
         raise ValueError(f"recipe = {recipe!r}; choose one of {recipes.OWN}, {', '.join(recipes.RECIPES)}")
-    name = options.dataset or ("mnist" if recipe == recipes.OWN else recipes.made_for(recipe))
-    return datasets.load(name, **_size(options)), recipe
+    for_recipe = "mnist" if recipe == recipes.OWN else recipes.made_for(recipe)
+    return datasets.load(for_recipe if options.dataset is None else options.dataset, **_size(options)), recipe
 
 
 def report(made: Iterable[Record]) -> None:

@@ -113,6 +113,11 @@ def command_line(value):
         (["reproduce", "-p", "device", "cuda:99"], "device = 'cuda:99' is not there; choose one of auto, cpu"),
         (["reproduce", "-p", "out", "float.npz/row.csv"], "out = 'float.npz/row.csv' cannot be written"),
         (["notebooks", "--only", "99"], "no notebook starts with '99'"),
+        (["notebooks", "--only", ""], "no notebook starts with ''.*two digits at least"),  # as of an unset variable
+        (["reproduce", "--only", "0"], "no notebook starts with '0'"),
+        (["records", "train", "--dataset", "", "--epochs", "1"], "unknown data set ''"),
+        (["records", "train", "--recipe", "", "--epochs", "1"], "recipe = ''; choose one of own"),
+        (["records", "train", "--size", "32", "--epochs", "1"], "size = 32"),
         (["records", "train", "--dataset", "minst"], "unknown data set 'minst'"),
         (["records", "train", "--dataset", "digits", "--device", "tpu"], "device = 'tpu' is not there; choose one of"),
         (["records", "train", "--dataset", "digits", "--seed", "-1"], r"seeds = \[-1\]"),
@@ -422,7 +427,7 @@ def test_a_damaged_record_is_named(here, capsys):
     folder = here / "runs/paper/mnist/seed0"
     folder.mkdir(parents=True)
     (folder / "record.json").write_text("{")
-    assert run("records", "list") == 2
+    assert run("records", "list") == 1
     (line,) = capsys.readouterr().err.splitlines()
     assert f"{folder / 'record.json'} is missing or damaged" in line
 
@@ -524,6 +529,18 @@ def test_records_list_knows_committed_and_local_ones(here, capsys, small):
     assert [line.split(": ")[0] for line in capsys.readouterr().out.splitlines()] == [
         str(here / "repo/results/paper/mnist@digits/seed0"), str(here / "runs/paper/mnist@digits/seed1"),
     ]  # fmt: skip
+
+
+def test_records_list_goes_on_after_a_damaged_one(here, capsys, small):
+    (run_,) = training.train(small.replace(epochs=1), datasets.load("digits"), device="cpu", show_progress=False)
+    for seed in range(3):
+        path = here / f"runs/paper/mnist@digits/seed{seed}"
+        records.write_record(dataclasses.replace(run_, seed=seed), datasets.load("digits"), "paper", path)
+    (here / "runs/paper/mnist@digits/seed1/record.json").write_text("{")
+    assert run("records", "list") == 1
+    said = capsys.readouterr()
+    assert [line.split(": ")[0][-5:] for line in said.out.splitlines()] == ["seed0", "seed2"]
+    assert "seed1/record.json is missing or damaged" in said.err and said.err.count("\n") == 1
 
 
 def test_a_recipe_alone_means_the_data_set_that_it_is_for(monkeypatch):

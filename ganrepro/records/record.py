@@ -221,7 +221,8 @@ class Record:
         """As `weights`. Raises FileNotFoundError where G's alone are stored."""
         weights = self.weights()
         if not self.has_both_players:
-            raise FileNotFoundError(f"{self.path} has the weights of G alone; train this record to have those of D")
+            reason = "has the weights of G alone; only a training from the beginning has those of D"
+            raise FileNotFoundError(f"{self.path} {reason}")
         return weights
 
 

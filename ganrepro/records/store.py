@@ -215,8 +215,8 @@ def _continue_at(recipe: Recipe, own: Recipe, data: Dataset, seeds: Seeds, devic
             say(f"seed {seed} goes on from its checkpoint {file}")
             continue
         if not source.is_file():
-            raise FileNotFoundError(f"there is no checkpoint {source} to go on from; train without from_checkpoint to "
-                                    "begin a training")  # fmt: skip
+            raise FileNotFoundError(f"there is no checkpoint {source} to go on from; train without --from-checkpoint "
+                                    "to begin a training")  # fmt: skip
         run = training.start(own, data, seed, torch_device(device))
         with locked(source):
             checkpoints.load(source, run, datasets.prepare(data, own))
@@ -236,7 +236,7 @@ def _restart(recipe: Recipe, data: Dataset, found: dict[int, Record | None], dev
             continue
         if record is None:
             raise FileNotFoundError(f"there is no record of {recipe.name} on {data.label}, seed {seed}, to go on from; "
-                                    "train without from_record to begin one")  # fmt: skip
+                                    "train without --from-record to begin one")  # fmt: skip
         run = begun[file] = training.start(recipe, data, seed, torch_device(device))
         until = record.kept_epoch
         rows: Any = record.curves.query("epoch <= @until").to_dict("records")
@@ -311,8 +311,11 @@ def _train(
 ) -> tuple[list[training.Run], training.Diverged | None]:
     provenance.say_if_unknown()
     if profile == "paper":
-        seconds = training.estimate_seconds(recipe, data, device)
-        say(f"training {recipe.name} on {data.label}, {recipe.epochs} epochs: about {_duration(seconds)} here")
+        try:
+            length = f"about {_duration(training.estimate_seconds(recipe, data, device))} here"
+        except training.Diverged:  # of a fresh start, which a training that goes on is not
+            length = "nobody knows how long, since a fresh start diverges at once"
+        say(f"training {recipe.name} on {data.label}, {recipe.epochs} epochs: {length}")
     every = 0 if profile == "quick" else 1 if recipe.stopping == "best" else VALIDATE_EVERY
     stopped, checkpoint_dir = None, checkpoint_folder(recipe, data) if profile == "paper" else None
     try:

@@ -33,8 +33,9 @@ def find(only: Sequence[str] = ()) -> list[Path]:
     """The notebooks in order; with `only`, those whose name starts so ("03"). Raises ValueError where none does."""
     everything = sorted((paths.repository() / "notebooks").glob("[0-9][0-9]_*.ipynb"))
     for prefix in only:
-        if not any(p.name.startswith(prefix) for p in everything):
-            raise ValueError(f"no notebook starts with {prefix!r}; there are {', '.join(p.stem for p in everything)}")
+        if len(prefix) < 2 or not any(p.name.startswith(prefix) for p in everything):  # not all of them by accident
+            there = ", ".join(p.stem for p in everything)
+            raise ValueError(f"no notebook starts with {prefix!r}; there are {there}; give two digits at least")
     return [p for p in everything if not only or p.name.startswith(tuple(only))]
 
 

@@ -256,7 +256,7 @@ def test_weights_of_g_alone_make_no_discriminator(kept, tmp_path):
     alone = records.Record(tmp_path / "g")
     z = torch.from_numpy(record.z)
     assert torch.equal(alone.generator()(z), record.generator()(z))
-    with pytest.raises(FileNotFoundError, match="has the weights of G alone; train this record"):
+    with pytest.raises(FileNotFoundError, match="has the weights of G alone; only a training"):
         alone.discriminator()
 
 
