@@ -85,8 +85,8 @@ def mmd(x: Tensor, y: Tensor, permutations: int = 500, seed: int = 0) -> TwoSamp
     xy = ((1 - in_x) * of_x).sum(0)
     yy = kernel.sum() - xx - 2 * xy
     found = xx / (n * (n - 1)) + yy / (m * (m - 1)) - 2 * xy / (n * m)
-    as_large = found[1:] >= found[0] - 1e-12  # equal but for rounding
-    return TwoSample(float(found[0]), float((1 + as_large.sum()) / (permutations + 1)))
+    as_large = int((found[1:] >= found[0] - 1e-12).sum())  # equal but for rounding
+    return TwoSample(float(found[0]), (1 + as_large) / (permutations + 1))
 
 
 def _expect(x: Tensor, y: Tensor) -> None:
