@@ -234,6 +234,8 @@ def _refuse_unless_own(name: str, value: str, text: str) -> None:
     if is_file or value.endswith("/"):
         kind = "file" if is_file else "folder"
         raise ParameterError(f"{name} = {value!r}; there is no such {kind} (looked for {path})")
+    if path.is_file():
+        raise ParameterError(f"{name} = {value!r} is a file; it must be an .npz, an .npy or a folder of pictures")
     raise ParameterError(f"{name} = {value!r}; choose {text}, an .npy, a folder of pictures, or a set that "
                          "`ganrepro data add` named")  # fmt: skip
 
