@@ -6,9 +6,10 @@ import nbformat
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 from scipy.io import savemat
 
-from ganrepro import cli, datasets, paths
+from ganrepro import cli, datasets, paths, records
 from ganrepro.report import notebooks, tables
 
 ALL = [p.name for p in notebooks.find()]
@@ -103,7 +104,8 @@ def test_03_strict_refuses_the_stand_in_with_instructions(papermill, tmp_path):
     assert not (tmp_path / "runs/quick").exists()
 
 
-def test_03_from_the_root_on_ones_own_pictures(papermill, tmp_path):
+def test_03_from_the_root_on_ones_own_pictures(papermill, tmp_path, monkeypatch):
+    """Its record has the bits of the module's."""
     rng = np.random.default_rng(0)
     blobs = (255 * np.exp(-(((np.indices((12, 12))[:, None] - rng.uniform(3, 9, (2, 400, 1, 1))) ** 2).sum(0) / 4)))
     np.savez(tmp_path / "blobs.npz", images=blobs.astype(np.uint8))
@@ -113,6 +115,11 @@ def test_03_from_the_root_on_ones_own_pictures(papermill, tmp_path):
     assert done.returncode == 0, done.stderr[-3000:]
     assert "1000 samples" in row.read_text()
     assert "blobs" in done.text
+    monkeypatch.setenv("GANREPRO_RUNS", str(tmp_path / "again"))
+    again = records.get_or_train(str(tmp_path / "blobs.npz"), "quick", device="cpu")
+    made = records.Record(tmp_path / "runs" / again.path.relative_to(tmp_path / "again"))
+    assert np.array_equal(made.samples, again.samples) and np.array_equal(made.ll, again.ll)
+    assert all(torch.equal(p, again.weights()[name]) for name, p in made.weights().items())
 
 
 def test_03_on_fashion_mnist(papermill, monkeypatch):
