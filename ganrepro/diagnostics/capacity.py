@@ -1,7 +1,7 @@
-"""What a D of finite capacity can tell apart: a few training points pass for the whole distribution (Arora et al., 2017).
+"""What a D of finite capacity can tell apart: few training points pass for the whole distribution (Arora et al., 2017).
 
-For any finite set of points against a continuous distribution the Jensen-Shannon divergence is log 2: the unlimited D of
-the paper's Proposition 1 looks each x up in the set. A net of limited width cannot, if the points are many enough.
+For any finite set of points against a continuous distribution the Jensen-Shannon divergence is log 2: the unlimited D
+of the paper's Proposition 1 looks each x up in the set. A net of limited width cannot, if the points are many enough.
 """
 
 from __future__ import annotations
@@ -49,8 +49,8 @@ def neural_distance(
     points: they are the whole of their distribution. So it is a lower bound for what a net of this kind can reach, and
     D = 1/2, which reaches 0, is the first that is compared.
 
-    discriminator makes the net, (b, d) -> (b, 1) logits, with torch's generator as `seed` sets it. Raises ValueError for
-    shapes that do not agree, values that are not finite, no points, and fewer than LEAST draws in any part.
+    discriminator makes the net, (b, d) -> (b, 1) logits, with torch's generator as `seed` sets it. Raises ValueError
+    for shapes that do not agree, values that are not finite, no points, and fewer than LEAST draws in any part.
     """
     expect_number("steps", steps, 1, 10**7)
     for name, x, least in (("points", points, 1), ("fresh", fresh, LEAST), ("valid", valid, LEAST),

@@ -1,6 +1,6 @@
-"""Does a model copy its training data? The test of Meehan, Chaudhuri and Dasgupta (2020): samples that lie nearer to the
-training data than held-out data do, cell by cell. A model may copy in one place and underfit in another, and the
-average over all places hides it."""
+"""Does a model copy its training data? The test of Meehan, Chaudhuri and Dasgupta (2020): do samples lie nearer to the
+training data than held-out data do? It is asked cell by cell. A model may copy in one place and underfit in another,
+and the average over all places hides it."""
 
 from __future__ import annotations
 
@@ -91,8 +91,8 @@ def data_copying(
     z = [mann_whitney(distance[0][place[0] == c], distance[1][place[1] == c]) if counts[:, c].min() >= LEAST else np.nan
          for c in range(cells)]  # fmt: skip
     if np.isnan(z).all():
-        raise ValueError(f"no cell has {LEAST} held-out examples and {LEAST} samples; take more of both, or fewer cells "
-                         f"than {cells}")  # fmt: skip
+        raise ValueError(f"no cell has {LEAST} held-out examples and {LEAST} samples; take more of both, or fewer "
+                         f"cells than {cells}")  # fmt: skip
     shares = counts / counts.sum(1, keepdims=True)
     return Copying(np.array(z), *shares)
 

@@ -1,6 +1,6 @@
-"""The log-likelihood of a decoder with Gaussian observation noise, p(x) = E_z N(x; G(z), sigma^2 I), by annealed importance
-sampling (Neal, 2001; for decoders Wu et al., 2017). The Parzen window estimates the same density from a few thousand z
-that know nothing of x; here chains of Hamiltonian Monte Carlo look for the z that explain it."""
+"""The log-likelihood of a decoder with Gaussian observation noise, p(x) = E_z N(x; G(z), sigma^2 I), by annealed
+importance sampling (Neal, 2001; for decoders Wu et al., 2017). The Parzen window estimates the same density from z that
+were drawn without regard to x; here chains of Hamiltonian Monte Carlo search for the z that explain it."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ Decoder = Callable[[Tensor], Tensor]
 @dataclass(frozen=True)
 class Annealed:
     """ll (n,), nats: the log of the mean weight of each example's chains, (chains, n) log_weights. On average a lower
-    bound, which rises to the log-likelihood with more temperatures and more chains. accepted: the share of proposals."""
+    bound, which rises to the log-likelihood with more temperatures and chains. accepted: the share of proposals."""
 
     ll: NDArray[np.float64]
     log_weights: NDArray[np.float64]
@@ -38,8 +38,8 @@ class Annealed:
 
 @dataclass(frozen=True)
 class Bounds:
-    """Of n examples that the decoder itself made, (n,) each, nats: on average lower is at most their log-likelihood, and
-    upper at least (bidirectional Monte Carlo: Grosse, Ghahramani and Adams, 2015). x (n, d) are the examples."""
+    """Of n examples that the decoder itself made, (n,) each, nats: on average lower is at most their log-likelihood,
+    and upper at least (bidirectional Monte Carlo: Grosse, Ghahramani and Adams, 2015). x (n, d) are the examples."""
 
     lower: NDArray[np.float64]
     upper: NDArray[np.float64]
@@ -52,7 +52,7 @@ class Bounds:
 
 
 def schedule(temperatures: int) -> NDArray[np.float64]:
-    """(temperatures + 1,) inverse temperatures from 0 to 1: a logistic curve, rescaled, with most of them at the ends."""
+    """(temperatures + 1,) inverse temperatures from 0 to 1: a logistic curve, rescaled, denser at the ends."""
     expect_number("temperatures", temperatures, 1, 10**6)
     curve = 1 / (1 + np.exp(-STEEPNESS * np.linspace(-1, 1, temperatures + 1)))
     return (curve - curve[0]) / (curve[-1] - curve[0])
@@ -85,8 +85,8 @@ def log_likelihood(
     """Of examples x (n, d) under decoder(z) + sigma N(0, I), z (n, z_dim) ~ N(0, I), by so many chains for each.
 
     From prior to posterior through p(z) p(x|z)^b, with one proposal of HMC at each inverse temperature b. A first run
-    with about one chain for each example finds a step size for each b, at which ACCEPTED of its proposals are; the run that
-    counts keeps them fixed, so that its weights are unbiased. Computes in x's dtype, sums in float64.
+    with about one chain for each example finds a step size for each b, at which ACCEPTED of its proposals are; the run
+    that counts keeps them fixed, so that its weights are unbiased. Computes in x's dtype, sums in float64.
     Raises ValueError for arguments out of range, values of x that are not finite, and a decoder of another size.
     """
     return _two_runs(decoder, *_checked(decoder, x, z_dim, sigma, chains, leapfrog), schedule(temperatures), leapfrog,
@@ -98,8 +98,8 @@ def bounds(
     decoder: Decoder, n: int, z_dim: int, sigma: float, *, chains: int = 4, temperatures: int = 500,
     leapfrog: int = LEAPFROG, seed: int = 0, dtype: torch.dtype = torch.float32,
 ) -> Bounds:  # fmt: skip
-    """Both bounds on n examples that the decoder makes: for these one exact draw from the posterior is known, the z they
-    were made from. Chains that start there and run from posterior to prior, through the same steps reversed, give the
+    """Both bounds on n examples that the decoder makes: for these one exact draw from the posterior is known, the z
+    they were made from. Chains that start there and run from posterior to prior, through the same steps reversed, give the
     upper bound. Arguments and errors as for `log_likelihood`."""
     expect_number("n", n, 1, 10**6)
     expect_number("z_dim", z_dim, 1, 10**6)
@@ -198,5 +198,5 @@ def _hmc(
     new_energy = (new.double().square().sum(1) + velocity.double().square().sum(1)) / 2 - beta * new_ll
     chance = torch.rand(len(z), generator=rng, dtype=torch.float64)
     keep = chance.log() < energy - new_energy  # False where an energy is not finite
-    return (torch.where(keep[:, None], new, z), torch.where(keep, new_ll, ll), torch.where(keep[:, None], new_slope, slope),
-            float(keep.double().mean()))  # fmt: skip
+    z, slope = (torch.where(keep[:, None], *pair) for pair in ((new, z), (new_slope, slope)))
+    return z, torch.where(keep, new_ll, ll), slope, float(keep.double().mean())

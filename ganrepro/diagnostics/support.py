@@ -1,5 +1,5 @@
-"""How many different samples does a model make? The birthday paradox (Arora and Zhang, 2017): among n draws from N equal
-possibilities, n (n - 1) / 2N pairs are expected to be alike."""
+"""How many different samples does a model make? The birthday paradox (Arora and Zhang, 2017): among n draws from N
+equal possibilities, n (n - 1) / 2N pairs are expected to be alike."""
 
 from __future__ import annotations
 
@@ -53,8 +53,8 @@ def birthday(partners: ArrayLike) -> Support:
         raise ValueError(f"{n} samples; the birthday paradox needs at least {LEAST}, and about sqrt(2 N) to see a "
                          "support of N")  # fmt: skip
     if c.min() < 0 or c.max() >= n or c.sum() % 2 or (c != c.astype(np.int64)).any():
-        raise ValueError(f"partners has counts from {c.min()} to {c.max()}; expected whole ones from 0 to {n - 1}, each "
-                         "pair counted at both")  # fmt: skip
+        raise ValueError(f"partners has counts from {c.min()} to {c.max()}; expected whole ones from 0 to {n - 1}, "
+                         "each pair counted at both")  # fmt: skip
     pairs, hits = n * (n - 1) / 2, int(c.sum()) // 2
     p = hits / pairs
     shared = max(0.0, (float(c.var(ddof=1)) - (n - 1) * p) / ((n - 1) * (n - 2)))  # zeta_1
@@ -77,8 +77,8 @@ def radius(pictures: Tensor, support: float) -> float:
     most so far apart as of equal possibilities would be alike.
 
     Which pictures count as one is a convention, so this one makes the data the measure: a model is compared at the
-    resolution at which data have a known support. Raises ValueError for fewer pictures than it takes for ten such pairs,
-    and for pictures that are equal so often that this distance is 0.
+    resolution at which data have a known support. Raises ValueError for fewer pictures than it takes for ten such
+    pairs, and for pictures that are equal so often that this distance is 0.
     """
     expect_numbers("pictures", pictures, 2)
     expect_number("support", support, 1, 1e12, float)

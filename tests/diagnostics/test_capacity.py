@@ -18,7 +18,8 @@ def net(width, d=2):
 
 
 def distance(points, width=32, steps=400, **changes):
-    return capacity.neural_distance(points, normal(5000, 1), normal(1000, 2), normal(1000, 3), net(width), steps, **changes)
+    draws = normal(5000, 1), normal(1000, 2), normal(1000, 3)
+    return capacity.neural_distance(points, *draws, net(width), steps, **changes)
 
 
 def test_fewer_points_and_wider_nets_are_told_apart_better():

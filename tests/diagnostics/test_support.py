@@ -71,10 +71,10 @@ def test_a_collapsed_model_has_a_small_support_and_data_their_own():
     [(lambda: support.birthday([0] * 9), "9 samples; the birthday paradox needs at least 50"),
      (lambda: support.birthday([0] * 59 + [1]), "partners has counts from 0 to 1"),
      (lambda: support.birthday([60] * 60), "expected whole ones from 0 to 59"),
-     (lambda: support.radius(torch.rand(50, 3), 1e4), "50 pictures; a radius for a support of 10000 needs at least 448"),
+     (lambda: support.radius(torch.rand(50, 3), 1e4), "radius for a support of 10000 needs at least 448"),
      (lambda: support.radius(torch.ones(60, 3), 10), "pairs of the pictures are equal"),
      (lambda: support.partners_within(torch.rand(9, 3), 0), "radius = 0"),
-     (lambda: support.closest_pairs(torch.rand(9, 3), 5), "9 pictures; 5 pairs without a common picture need at least 10"),
+     (lambda: support.closest_pairs(torch.rand(9, 3), 5), "5 pairs without a common picture need at least 10"),
      (lambda: support.closest_pairs(torch.rand(9), 1), "2 axes")],
 )  # fmt: skip
 def test_bad_input_is_refused(call, message):
