@@ -99,8 +99,8 @@ def bounds(
     leapfrog: int = LEAPFROG, seed: int = 0, dtype: torch.dtype = torch.float32,
 ) -> Bounds:  # fmt: skip
     """Both bounds on n examples that the decoder makes: for these one exact draw from the posterior is known, the z
-    they were made from. Chains that start there and run from posterior to prior, through the same steps reversed, give the
-    upper bound. Arguments and errors as for `log_likelihood`."""
+    they were made from. Chains that start there and run from posterior to prior, through the same steps reversed, give
+    the upper bound. Arguments and errors as for `log_likelihood`."""
     expect_number("n", n, 1, 10**6)
     expect_number("z_dim", z_dim, 1, 10**6)
     rng = torch.Generator().manual_seed(seed)

@@ -1,5 +1,5 @@
 """Are samples and data from one distribution? The classifier two-sample test (Lopez-Paz and Oquab, 2017) and the
-maximum mean discrepancy (Gretton et al., 2012). Both p-values are exact: their level holds whatever the distribution."""
+maximum mean discrepancy (Gretton et al., 2012). Both p-values are exact: their level holds for any distribution."""
 
 from __future__ import annotations
 
@@ -61,8 +61,8 @@ def classifier_test(x: Tensor, y: Tensor, seed: int = 0) -> TwoSample:
 @plain_torch
 def mmd(x: Tensor, y: Tensor, permutations: int = 500, seed: int = 0) -> TwoSample:
     """The unbiased estimate of the squared maximum mean discrepancy of x (n, d) and y (m, d) (equation 3), by a
-    Gaussian kernel exp(-|a - b|^2 / 2 s^2), s the median distance between any two of all points. p from random permutations of
-    the points, the observed order among them: at least 1 / (permutations + 1).
+    Gaussian kernel exp(-|a - b|^2 / 2 s^2), s the median distance between any two of all points. p from random
+    permutations of the points, the observed order among them: at least 1 / (permutations + 1).
 
     Raises ValueError for fewer than LEAST of each, shapes that do not agree, values that are not finite, and points
     more than half of whose pairs are equal, constant ones among them.
