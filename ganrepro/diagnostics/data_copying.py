@@ -64,7 +64,8 @@ def data_copying(
     device: torch.device | str | None = None,
 ) -> Copying:  # fmt: skip
     """The test of samples (m, d) against held-out examples (n, d) of a model that was trained on training (t, d). Cells
-    are those of k-means on training examples; distances are L2 to the nearest of all of them.
+    are those of k-means on training examples; distances are L2 to the nearest training example in the same cell, as in
+    the authors' code.
 
     Raises ValueError for shapes that do not agree, values that are not finite, constant training examples, and so few
     held-out examples or samples that no cell has LEAST of both.
@@ -79,22 +80,21 @@ def data_copying(
     if (training == training[0]).all():
         raise ValueError("training has one picture again and again; expected different ones")
     rng = torch.Generator().manual_seed(seed)
-    fitted = training[torch.randperm(len(training), generator=rng)[:FITTED]].double().numpy()
+    fitted = training[torch.randperm(len(training), generator=rng)[:FITTED]].float().numpy()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)  # fewer distinct examples than cells: some stay empty
         clusters = KMeans(cells, n_init=1, random_state=seed).fit(fitted)
-    place, distance = [], []
-    for x in (held_out, samples):
-        place.append(clusters.predict(x.double().numpy()))
-        distance.append(nearest(x, training, device).squared_distance.numpy())
-    counts = np.array([np.bincount(p, minlength=cells) for p in place])
-    z = [mann_whitney(distance[0][place[0] == c], distance[1][place[1] == c]) if counts[:, c].min() >= LEAST else np.nan
-         for c in range(cells)]  # fmt: skip
+    place = [clusters.predict(x.float().numpy()) for x in (held_out, samples, training)]
+    counts = np.array([np.bincount(p, minlength=cells) for p in place[:2]])
+    z = np.full(cells, np.nan)
+    for c in np.flatnonzero(counts.min(0) >= LEAST):
+        *both, own = (x[torch.from_numpy(p == c)] for x, p in zip((held_out, samples, training), place, strict=True))
+        z[c] = mann_whitney(*(nearest(x, own, device).squared_distance.numpy() for x in both))
     if np.isnan(z).all():
         raise ValueError(f"no cell has {LEAST} held-out examples and {LEAST} samples; take more of both, or fewer "
                          f"cells than {cells}")  # fmt: skip
     shares = counts / counts.sum(1, keepdims=True)
-    return Copying(np.array(z), *shares)
+    return Copying(z, *shares)
 
 
 def mann_whitney(x: NDArray[np.float64], y: NDArray[np.float64]) -> float:

@@ -21,7 +21,7 @@ from ganrepro.parameters import expect, expect_number
 LEAPFROG = 10
 ACCEPTED = 0.65  # of proposals: the best share in high dimensions (Neal, 2011)
 ADAPTED = 0.2  # by how much a step size follows the share of accepted proposals
-PILOT = 16  # chains that find the step sizes, or one for each example where those are more
+PILOT = 8  # chains that find the step sizes, or one for each example where those are more
 STEEPNESS = 4.0  # of the schedule: a logistic curve between -4 and 4, as Wu et al. take
 Decoder = Callable[[Tensor], Tensor]
 
