@@ -12,7 +12,16 @@ import torch
 import ganrepro
 from ganrepro import datasets, networks, parzen, recipes, records, training
 from ganrepro.device import plain_torch
-from ganrepro.diagnostics import memorisation, neighbours, spectrum
+from ganrepro.diagnostics import (
+    capacity,
+    data_copying,
+    likelihood,
+    memorisation,
+    neighbours,
+    spectrum,
+    support,
+    two_sample,
+)
 from ganrepro.extensions import conditional, inference, semisupervised, subsets
 from ganrepro.extensions.conditional import attributes, density, evaluation
 from ganrepro.extensions.coordination import rejection
@@ -126,6 +135,17 @@ def inferred(m):
             inference.activations(m["g"], m["z"], 1)]  # fmt: skip
 
 
+def annealed(m):
+    decoder, few = likelihood.gaussian_decoder(m["g"]), {"z_dim": 10, "sigma": 0.2, "temperatures": 3, "leapfrog": 2}
+    found, limits = likelihood.log_likelihood(decoder, m["x"][:3], **few), likelihood.bounds(decoder, 3, **few)
+    return [found.ll, limits.lower, limits.upper]
+
+
+def told_apart(m):
+    parts = m["x"][:50], m["x"][100:200], m["x"][200:], m["data"].train
+    return vars(capacity.neural_distance(*parts, lambda: torch.nn.Linear(64, 1), steps=5))
+
+
 PUBLIC = {
     "datasets.load": lambda m: [of_dataset(datasets.load(name)) for name in ("digits", "ring", "att", "mnist")],
     "Dataset.fold": lambda m: of_dataset(datasets.load("att").fold(1)),
@@ -156,6 +176,13 @@ PUBLIC = {
     "spectrum": lambda m: [*spectrum.channel_moments(m["x"], (1, 8, 8)), spectrum.power_spectrum(m["x"], (1, 8, 8)),
                            spectrum.scrambled(m["x"], (1, 8, 8))],  # fmt: skip
     "memorisation": lambda m: memorisation.broken_models(m["data"].train, 20, 0.1),
+    "data_copying": lambda m: vars(data_copying.data_copying(m["data"].train, m["data"].test, m["x"], cells=2)),
+    "support": lambda m: [r := support.radius(m["x"], 100), support.partners_within(m["x"], r),
+                          *support.closest_pairs(m["x"], 3)],  # fmt: skip
+    "two_sample": lambda m: [vars(test(m["x"][:150], m["x"][150:])) for test in
+                             (two_sample.mmd, two_sample.classifier_test)],  # fmt: skip
+    "capacity": told_apart,
+    "likelihood": annealed,
     "inference": inferred,
     "conditional": lambda m: [conditional.one_hot_condition([1, 2], 10),
                               density.medoids(m["data"].train, m["data"].labels["train"])],  # fmt: skip

@@ -80,7 +80,8 @@ def test_own_pictures_never_stand_in_a_committed_table(here, monkeypatch):
     for place, dataset in (("paper/mnist/seed0", "mnist"), ("paper/mnist@faces-12345678/seed0", "faces-12345678")):
         record(here / "runs", place, RECIPES["mnist"], dataset)
     for kind, name in (("claims", "05_conditional_faces-12345678_paper"), ("claims", "05_conditional_mnist_paper"),
-                       ("coordination", "mnist_paper-12345678_paper"), ("coordination", "mnist_paper_samples")):
+                       ("coordination", "mnist_paper-12345678_paper"), ("coordination", "mnist_paper_samples"),
+                       ("generalization", "capacity_faces-12345678_paper")):
         path = here / "runs" / kind / f"{name}.csv"
         path.parent.mkdir(exist_ok=True)
         path.write_text("measured\n1\n")
