@@ -123,6 +123,7 @@ def of_networks(
     return Game(g_loss, d_loss, (p, q)), w
 
 
+@plain_torch
 def field(game: Game, w: Point) -> Point:
     """v(w): minus each player's gradient of her own loss."""
     theta, phi = game.split(w)
