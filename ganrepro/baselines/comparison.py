@@ -15,7 +15,7 @@ from ganrepro.datasets.toys import TOYS
 from ganrepro.device import plain_torch, torch_device
 from ganrepro.diagnostics import modes, paired
 from ganrepro.diagnostics.transport import wasserstein
-from ganrepro.parameters import expect_number
+from ganrepro.parameters import LARGEST_SEED, expect_number
 from ganrepro.records import StoredTable, write_table
 from ganrepro.records.stored_table import read_table
 
@@ -65,6 +65,7 @@ def train(
         raise ValueError(f"arm = {arm!r}; choose one of {' | '.join(ARMS)}")
     if dataset not in ("ring", "grid"):
         raise ValueError(f"dataset = {dataset!r}; choose ring or grid")
+    expect_number("seed", seed, 0, LARGEST_SEED)
     expect_number("steps", steps, 1, networks.MOST)
     expect_number("times", times, 1, steps)
     kept = folder and folder / f"{paths.slug(arm.lower())}_{dataset}_{seed}_{steps}_{times}.csv"
