@@ -67,8 +67,7 @@ def duality_gap(
     if noise is None and not isinstance(generator, networks.Generator):
         raise TypeError("noise = None; expected a function of (n, rng), since G has no recipe that says what z is")
     draw = noise or partial(networks.draw_noise, generator.recipe, dtype=train.dtype)  # type: ignore[arg-type]
-    worst_g, worst_d = deepcopy(generator), deepcopy(discriminator)
-    players, copies = (generator.eval(), discriminator.eval()), (worst_g.eval(), worst_d.eval())
+    players, copies = ((deepcopy(generator).eval(), deepcopy(discriminator).eval()) for _ in range(2))
 
     def value(g: nn.Module, d: nn.Module, x: Tensor, rng: torch.Generator) -> Tensor:
         return game.value(d(x).flatten(), d(g(draw(len(x), rng))).flatten())

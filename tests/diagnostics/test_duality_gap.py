@@ -72,11 +72,12 @@ def test_a_confident_d_has_a_gap_although_g_is_right(data):
 def test_the_players_stay_as_they_are_and_the_seed_fixes_the_gap(data):
     recipe = recipes.for_dataset("ring", data.shape)
     g, d = networks.Generator(recipe, torch.Generator().manual_seed(0)), undecided()
-    before = [p.clone() for net in (g, d) for p in net.parameters()]
+    before = [p.clone() for net in (g.train(), d.train()) for p in net.parameters()]
     found = [duality_gap.duality_gap(g, d, data.train, data.test, steps=3, seed=s) for s in (0, 0, 1)]
     assert found[0] == found[1] != found[2]
     for p, q in zip(before, [p for net in (g, d) for p in net.parameters()], strict=True):
         assert torch.equal(p, q) and q.grad is None
+    assert g.training and d.training
 
 
 @pytest.mark.parametrize(
