@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import torch
@@ -92,23 +92,23 @@ def train(
     return table
 
 
-def against_control(table: pd.DataFrame, names: Mapping[str, int] = MEASURES) -> pd.DataFrame:
+def against_control(table: pd.DataFrame) -> pd.DataFrame:
     """Each arm's last measures less the control's on the same seeds, positive where the arm is better: dataset, arm,
-    measure, n, differences, and the columns of `paired.decided` on all of them as one family. Arms that diverged on a
+    measure, differences, and the columns of `paired.decided` on all of them as one family. Arms that diverged on a
     seed have no rows, but count in the family."""
     last = table[table.step == table.groupby("dataset").step.transform("max")]
-    rows: list[dict[str, object]] = []
+    rows: list[dict[str, Any]] = []
     family = 0
     for dataset, own in last.groupby("dataset", sort=False):
-        for measured, sign in names.items():
+        for measured, sign in MEASURES.items():
             wide = own.pivot(index="seed", columns="arm", values=measured)
             for arm in [a for a in ARMS if a in wide and a != CONTROL]:
                 family += 1
                 apart = (sign * (wide[arm] - wide[CONTROL])).tolist()
                 if all(map(math.isfinite, apart)):
                     rows.append({"dataset": dataset, "arm": arm, "measure": measured, "differences": apart})
-    differences: list[Sequence[float]] = [row["differences"] for row in rows]  # type: ignore[misc]
-    return pd.concat([pd.DataFrame(rows), paired.decided(differences, family)], axis=1)
+    decided = paired.decided([row["differences"] for row in rows], family)
+    return pd.concat([pd.DataFrame(rows), decided], axis=1)
 
 
 def stored(profile: str) -> StoredTable:

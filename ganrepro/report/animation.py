@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import io
 from collections.abc import Sequence
 from pathlib import Path
@@ -50,3 +51,14 @@ def points(
         pictures[0].save(unfinished, format="GIF", save_all=True, append_images=pictures[1:], loop=0,
                          duration=round(1000 * seconds))  # fmt: skip
     return path
+
+
+def show(path: str | Path) -> None:
+    """Show a GIF in the notebook. A script shows none."""
+    from IPython import get_ipython
+    from IPython.display import display
+
+    path = paths.absolute(path)
+    picture = base64.b64encode(path.read_bytes()).decode()
+    if get_ipython() is not None:
+        display({"text/plain": path.name, "image/gif": picture}, raw=True)

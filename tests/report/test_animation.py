@@ -21,6 +21,11 @@ def test_a_gif_holds_every_frame_and_repeats(tmp_path):
     assert again.read_bytes() == path.read_bytes()
 
 
+def test_a_script_shows_nothing(tmp_path, capsys):
+    animation.show(animation.points(FRAMES[:1], REAL, ["a"], tmp_path / "points.gif", side=60))
+    assert capsys.readouterr().out == ""
+
+
 @pytest.mark.parametrize(
     "change, message",
     [
