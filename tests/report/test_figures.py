@@ -1,5 +1,6 @@
 """Figures: the right pixels in the right places, and files that are whole and the same every time."""
 
+import io
 import os
 
 import matplotlib.pyplot as plt
@@ -9,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from matplotlib.patches import Rectangle
+from PIL import Image
 
 from ganrepro import parzen
 from ganrepro.diagnostics import growth
@@ -228,3 +230,12 @@ def test_the_style_is_safe_for_colour_blind_readers():
     colors = {f"#{c.lstrip('#')}".upper() for c in plt.rcParams["axes.prop_cycle"].by_key()["color"]}
     assert colors <= okabe_ito and len(colors) == 7
     assert {figures.DATA, figures.MODEL, figures.DISCRIMINATOR, figures.ACCENT} <= okabe_ito
+
+
+def test_a_palette_keeps_the_picture_in_a_smaller_file():
+    figure, drawn = figures.points(np.random.default_rng(0).normal(size=(300, 2))), io.BytesIO()
+    figure.savefig(drawn, format="png")
+    smaller = figures._with_palette(drawn.getvalue(), 32)
+    before, after = (Image.open(io.BytesIO(png)).convert("RGB") for png in (drawn.getvalue(), smaller))
+    apart = np.abs(np.asarray(before, float) - np.asarray(after, float))
+    assert before.size == after.size and len(smaller) < len(drawn.getvalue()) / 2 and apart.mean() < 1
