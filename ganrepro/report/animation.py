@@ -17,7 +17,7 @@ from ganrepro.parameters import expect_number
 
 from .figures import DATA, MODEL, style
 
-COLOURS = 16  # of the palette
+COLOURS = 8  # of the palette
 
 
 @style()
