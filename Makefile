@@ -8,7 +8,7 @@ PIP = $(BIN)/python -m pip --disable-pip-version-check
 TORCH = 2.13.0
 
 .DEFAULT_GOAL := help
-.PHONY: help venv reproduce test test-all test-oldest check notebooks records results bench lock clean
+.PHONY: help venv reproduce test test-all test-oldest test-slurm check notebooks records results bench lock clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -87,6 +87,9 @@ test-oldest: ## the unit tests at the lower bounds that pyproject.toml declares,
 	$(PYTHON) -c '$(MINIMA)' > "$$dir/minima"; \
 	"$$dir/venv/bin/python" -m pip --disable-pip-version-check install -qq -r "$$dir/minima" -e ".[test]"; \
 	OMP_NUM_THREADS=1 "$$dir/venv/bin/python" -m pytest -n 2 --dist loadscope tests --ignore tests/notebooks --ignore tests/project $(ARGS)
+
+test-slurm: venv ## sweeps on a SLURM of one node that the test starts; needs Debian's slurm-wlm and munge
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n0 -m "" --timeout 1500 tests/slurm $(ARGS)
 
 # --- for those who change it ---------------------------------------------------------------------------
 
