@@ -11,10 +11,13 @@ import torch
 
 import ganrepro
 from ganrepro import datasets, networks, parzen, recipes, records, training
+from ganrepro.baselines import comparison, measuring
 from ganrepro.device import plain_torch
 from ganrepro.diagnostics import (
     capacity,
     data_copying,
+    duality_gap,
+    dynamics,
     likelihood,
     memorisation,
     neighbours,
@@ -146,7 +149,23 @@ def told_apart(m):
     return vars(capacity.neural_distance(*parts, lambda: torch.nn.Linear(64, 1), steps=5))
 
 
+def played(m):
+    toy, start = dynamics.dirac_gan("minimax", 0.3), m["z"][0, :2]
+    rates = [dynamics.predicted_rate(toy, rule, start, 0.1, 0.5) for rule in dynamics.RULES]
+    return [*(dynamics.play(toy, rule, start, 0.1, 2, 0.5) for rule in dynamics.RULES), rates]
+
+
+def measured(m):
+    g, d = (net(m["recipe"], torch.Generator().manual_seed(0)) for net in (networks.Generator, networks.Discriminator))
+    given = {"steps": 2, "batch_size": 8, "seed": 0, "learning_rate": 1e-3}
+    curves = measuring.train("Wasserstein, gradient penalty", g, d, m["data"].train, **given)
+    gap = duality_gap.duality_gap(g, d, m["data"].train, m["data"].train, steps=2, seed=0)
+    return [curves.to_numpy(), g.state_dict(), gap.gap, comparison.measure(m["z"][:, :2], datasets.load("ring"))]
+
+
 PUBLIC = {
+    "dynamics": played,
+    "measuring": measured,
     "datasets.load": lambda m: [of_dataset(datasets.load(name)) for name in ("digits", "ring", "att", "mnist")],
     "Dataset.fold": lambda m: of_dataset(datasets.load("att").fold(1)),
     "datasets.from_arrays": lambda m: of_dataset(own_arrays(m)),
