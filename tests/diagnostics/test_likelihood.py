@@ -25,9 +25,9 @@ def test_a_linear_gaussian_model_in_50_dimensions_within_half_a_nat():
     decoder, known = linear(50, 50)
     torch.manual_seed(0)
     x = known.sample((3,))
-    found = likelihood.log_likelihood(decoder, x, 50, SIGMA, chains=64, temperatures=700)
+    found = likelihood.log_likelihood(decoder, x, 50, SIGMA, chains=128, temperatures=800)
     assert np.abs(found.ll - known.log_prob(x).numpy()).max() < 0.5
-    assert found.log_weights.shape == (64, 3) and 0.5 < found.accepted < 0.8
+    assert found.log_weights.shape == (128, 3) and 0.5 < found.accepted < 0.8
 
 
 def test_both_bounds_hold_the_known_value_and_close_with_more_temperatures():
