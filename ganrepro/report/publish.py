@@ -28,6 +28,7 @@ from . import coordination, documents, figures, tables
 FULL_SEEDS, FEWER_SAMPLES, FEWER_IN_COLOUR = 4, 1000, 300  # all samples of MNIST's first seeds, fewer of all others
 MODELS = ".safetensors"
 FEWER_PROGRESS = 10  # of the 100 points that are followed through a training
+TABLES = ("claims", "coordination", "equilibrium", "generalization", "baselines")  # folders below results/
 NEVER = ("fer2013",)  # its pictures, and figures that hold them, are not ours to pass on; samples are the model's own
 WITH_GENERATOR = {  # small nets that notebooks draw from, below results/paper
     "tfd-small@att/seed0/fold0", "subsets-small/seed0",
@@ -145,7 +146,7 @@ def commit_tables() -> list[Path]:
     """Put the tables of ablations, claims and comparisons that were made at full length under results/, and models that
     were stored beside them under the same names."""
     made = [stored for study in (ablations.STUDY, alternating.STUDY) for stored in (study.scores, study.curves)]
-    for kind in ("claims", "coordination", "equilibrium"):
+    for kind in TABLES:
         stems = [path.stem for path in sorted((paths.runs() / kind).glob("*_paper*.csv"))]
         made += [StoredTable(kind, stem) for stem in stems if not OWN_PICTURES.search(stem)]
     made = [stored for stored in made if stored.file.is_file() and not _superseded(stored)]
