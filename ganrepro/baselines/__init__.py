@@ -1,0 +1,1 @@
+"""The models before and beside adversarial nets, each fitted by `fit` and sampled by `.sample(n, seed)`."""
