@@ -1,1 +1,1 @@
-"""The models before and beside adversarial nets, each fitted by `fit` and sampled by `.sample(n, seed)`."""
+"""The models before and beside: what the paper's game is compared with."""
