@@ -69,8 +69,8 @@ class Chain(ABC):
 
 @dataclass(frozen=True)
 class Autocorrelation:
-    """Of chains (c, t, d): rho (t,), from 1 at lag 0; the integrated autocorrelation time in steps; the lag at which its
-    sum ends; and whether the chains are long enough for it (at least 50 such times)."""
+    """Of chains (c, t, d): rho (t,), from 1 at lag 0; the integrated autocorrelation time in steps; the lag at which
+    its sum ends; and whether the chains are long enough for it (at least 50 such times)."""
 
     rho: NDArray[np.float64]
     time: float

@@ -1,5 +1,5 @@
-"""A small net in the style of DCGAN (Radford, Metz and Chintala, 2016): strided convolutions in D, transposed ones in G,
-batch normalisation (Ioffe and Szegedy, 2015), leaky ReLU in D, and Adam with beta_1 = 1/2. The game is the paper's.
+"""A small net in the style of DCGAN (Radford, Metz and Chintala, 2016): strided convolutions in D, transposed ones in
+G, batch normalisation (Ioffe and Szegedy, 2015), leaky ReLU in D, Adam with beta_1 = 1/2. The game is the paper's.
 
 No layer pools and none but the first of G and the last of D is fully connected. Two strides of 2 fit small pictures,
 where Radford et al. take four for 64 x 64.
@@ -14,15 +14,15 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils import skip_init
 
-from ganrepro import game, progress
 from ganrepro.device import plain_torch
 from ganrepro.networks import count_parameters, generate
 from ganrepro.parameters import expect_number
 
+from . import measuring
 from .fitted import expect_draw, expect_examples, generator_of
 
 Z_DIM, KERNEL, LEAK, WEIGHTS = 100, 4, 0.2, 0.02  # Radford et al., section 4: the leak, and the weights' deviation
-RATE, BETAS = 2e-4, (0.5, 0.999)
+RATE = 2e-4
 
 
 class Unflatten(nn.Module):
@@ -43,15 +43,27 @@ class ToPixels(nn.Module):
         return (x.flatten(1) + 1) / 2
 
 
+class FromPixels(nn.Module):
+    """Pixels in [0, 1] in tanh's range."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return 2 * x - 1
+
+
+def noise(n: int, rng: torch.Generator) -> Tensor:
+    """z (n, 100), standard normal."""
+    return torch.randn(n, Z_DIM, generator=rng)
+
+
 def check_shape(shape: tuple[int, int, int]) -> None:
     """Raise ValueError unless both sides of a picture (c, h, w) are multiples of 4 and at least 8."""
     if len(shape) != 3 or any(side < 8 or side % 4 for side in shape[1:]):
-        raise ValueError(f"shape = {shape!r}; this net halves pictures (c, h, w) twice and needs sides that are multiples "
-                         "of 4, at least 8")  # fmt: skip
+        raise ValueError(f"shape = {shape!r}; this net halves pictures (c, h, w) twice and needs sides that are "
+                         "multiples of 4, at least 8")  # fmt: skip
 
 
 def players(shape: tuple[int, int, int], width: int, rng: torch.Generator) -> tuple[nn.Sequential, nn.Sequential]:
-    """G: z (n, 100) -> x (n, d), and D: x (n, d) in [-1, 1] -> logits (n,), for pictures of shape (c, h, w)."""
+    """G: z (n, 100) -> x (n, d), and D: x (n, d) -> logits (n,), for pictures of shape (c, h, w)."""
     c, h, w = shape
     base = (2 * width, h // 4, w // 4)
     units = math.prod(base)
@@ -62,7 +74,7 @@ def players(shape: tuple[int, int, int], width: int, rng: torch.Generator) -> tu
         skip_init(nn.ConvTranspose2d, width, c, **doubled), nn.Tanh(), ToPixels(),
     )  # fmt: skip
     discriminator = nn.Sequential(
-        Unflatten(shape), skip_init(nn.Conv2d, c, width, **doubled), nn.LeakyReLU(LEAK),
+        FromPixels(), Unflatten(shape), skip_init(nn.Conv2d, c, width, **doubled), nn.LeakyReLU(LEAK),
         skip_init(nn.Conv2d, width, 2 * width, **doubled, bias=False), nn.BatchNorm2d(2 * width), nn.LeakyReLU(LEAK),
         nn.Flatten(), skip_init(nn.Linear, units, 1), nn.Flatten(0),
     )  # fmt: skip
@@ -76,8 +88,8 @@ def players(shape: tuple[int, int, int], width: int, rng: torch.Generator) -> tu
 
 @dataclass(frozen=True)
 class DCGAN:
-    """The trained G, in evaluation mode: batch normalisation by its running means, so that a sample depends on its own z
-    alone."""
+    """The trained G, in evaluation mode: its batch normalisation uses the running means, so that a sample depends on
+    its own z alone."""
 
     generator: nn.Sequential
 
@@ -88,7 +100,7 @@ class DCGAN:
 
     def sample(self, n: int, seed: int = 0) -> Tensor:
         """n samples (n, d) float32 in [0, 1]."""
-        return generate(self.generator, torch.randn(n, Z_DIM, generator=expect_draw(n, seed)))
+        return generate(self.generator, noise(n, expect_draw(n, seed)))
 
 
 @plain_torch
@@ -96,7 +108,7 @@ def fit(
     train: Tensor, shape: tuple[int, int, int], steps: int = 1000, width: int = 32, batch: int = 64, seed: int = 0
 ) -> DCGAN:  # fmt: skip
     """Play the paper's game on train (m, d) in [0, 1], pictures of this shape: so many steps of D, each followed by one
-    of G on the same z, both by Adam at .0002.
+    of G, both by Adam at .0002 (`measuring.train`).
 
     width: channels next to the picture; twice as many below. Raises ValueError for a shape whose sides are no multiples
     of 4, fewer examples than a minibatch, and equal examples.
@@ -107,19 +119,7 @@ def fit(
     expect_examples(train, max(2, batch))
     if train.shape[1] != math.prod(shape):
         raise ValueError(f"shape = {shape!r} has {math.prod(shape)} numbers, and an example of train {train.shape[1]}")
-    rng, data = generator_of(seed), train.float()
-    g, d = players(shape, width, rng)
-    of_g, of_d = (torch.optim.Adam(net.parameters(), lr=RATE, betas=BETAS) for net in (g, d))
-    order = torch.empty(0, dtype=torch.long)
-    for _ in progress.bar(range(steps), desc="DCGAN", unit="step"):
-        if len(order) < batch:
-            order = torch.randperm(len(data), generator=rng)
-        x, order = data[order[:batch]], order[batch:]
-        fake = g(torch.randn(batch, Z_DIM, generator=rng))
-        of_d.zero_grad()
-        game.discriminator_loss(d(2 * x - 1), d(2 * fake.detach() - 1), scale=1.0).backward()
-        of_d.step()
-        of_g.zero_grad()
-        game.generator_loss(d(2 * fake - 1)).backward()
-        of_g.step()
-    return DCGAN(g.eval())
+    g, d = players(shape, width, generator_of(seed))
+    measuring.train("non-saturating", g, d, train.float(), steps=steps, batch_size=batch, seed=seed, learning_rate=RATE,
+                    noise=noise)  # fmt: skip
+    return DCGAN(g)

@@ -105,8 +105,8 @@ class VAE:
 def fit(
     train: Tensor, recipe: Recipe, epochs: int = 10, batch: int = 100, rate: float = 1e-3, seed: int = 0
 ) -> VAE:  # fmt: skip
-    """Maximise the bound on train (m, d) in [0, 1] by Adam. The decoder is the recipe's G; the encoder has the widths of
-    its hidden layers in reverse, with ReLU. The rate falls linearly to 0.
+    """Maximise the bound on train (m, d) in [0, 1] by Adam. The decoder is the recipe's G; the encoder has its hidden
+    layers' widths in reverse, with ReLU. The rate falls linearly to 0.
 
     Raises ValueError where the recipe's samples do not have d numbers, for fewer examples than a minibatch, and for
     equal examples.

@@ -46,9 +46,9 @@ def test_a_window_on_many_draws_nears_the_exact_density_from_below():
     train, x = examples(500, 3), examples(200, 3, 1)
     model = gaussian.fit(train)
     exact = float(model.log_density(x, 0.1).mean())
-    found = [parzen.log_likelihood(model.draw(n, 2), x, 0.1).mean() for n in (100, 30_000)]
-    assert found[0] < exact - 0.03
-    assert found[1] == pytest.approx(exact, abs=0.03)
+    few = [parzen.log_likelihood(model.draw(10, seed), x, 0.1).mean() for seed in range(20)]
+    assert np.mean(few) < exact - 0.1
+    assert parzen.log_likelihood(model.draw(30_000, 2), x, 0.1).mean() == pytest.approx(exact, abs=0.03)
 
 
 def test_a_singular_covariance_has_no_density_without_noise():

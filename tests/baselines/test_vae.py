@@ -94,7 +94,7 @@ def test_training_raises_the_bound_of_held_out_pictures(digits):
     recipe = recipes.for_dataset("digits", digits.shape).replace(
         z_dim=8, generator=(Layer(64, "relu"), Layer(64, "sigmoid", bias="marginal"))
     )
-    short, long = (vae.fit(digits.train, recipe, epochs) for epochs in (1, 30))
+    short, long = (vae.fit(digits.train, recipe, epochs) for epochs in (1, 60))
     assert long.bound(digits.test).mean() > short.bound(digits.test).mean() + 5
     assert isinstance(long.decoder, networks.Generator)
     assert 0.05 < long.sigma < short.sigma < 0.5
