@@ -29,10 +29,10 @@ if TYPE_CHECKING:
     from ganrepro.records import Record
 
 DATA_ACTIONS = ("list", "add", "show", "remove", "status")
-ELSEWHERE = "or set GANREPRO_RUNS to another folder"
-REMEDIES = {errno.ENOSPC: f"free some space {ELSEWHERE}", errno.EDQUOT: f"free some space {ELSEWHERE}",
-            errno.EROFS: "set GANREPRO_RUNS to a folder that can be written to",
-            errno.EACCES: f"make it writable {ELSEWHERE}"}  # fmt: skip
+_SPACE, _IN_THE_WAY = "free some space or {}another folder", "move the file that is in the way, or {}another folder"
+REMEDIES = {errno.ENOSPC: _SPACE, errno.EDQUOT: _SPACE, errno.EACCES: "make it writable or {}another folder",
+            errno.EROFS: "{}a folder that can be written to",
+            errno.ENOTDIR: _IN_THE_WAY, errno.EEXIST: _IN_THE_WAY}  # fmt: skip
 STOPPED = "stopped; the same command resumes from the last checkpoint, where there is one"
 NOTEBOOK_PACKAGES = ("papermill", "nbformat", "ipykernel", "jupyterlab", "sympy")
 
@@ -123,7 +123,9 @@ def _one_line(error: Exception) -> str:
     from pydantic import ValidationError
 
     if isinstance(error, OSError) and error.errno in REMEDIES:
-        return f"{error}; {REMEDIES[error.errno]}, then give the same command again"
+        variable = paths.variable_of(error.filename) if error.filename else paths.FOLDERS[0]
+        place = f"set {variable} to " if variable else "give a path in "
+        return f"{error}; {REMEDIES[error.errno].format(place)}, then give the same command again"
     if not isinstance(error, ValidationError):
         return str(error)
     return "; ".join(
@@ -257,7 +259,9 @@ def remove_data(options: Namespace) -> None:
 def data_status(options: Namespace) -> None:
     from ganrepro import datasets
 
-    print(f"data directory: {datasets.data_dir()}")
+    if (folder := datasets.data_dir()).exists() and not folder.is_dir():
+        raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(folder))
+    print(f"data directory: {folder}")
     for name in paths.named_sets():
         print(f"{name}: {datasets.load(name)}")
     if not paths.named_sets():

@@ -59,6 +59,12 @@ def expect_number(name: str, value: Any, least: float, most: float, kind: type =
         raise ValueError(f"{name} = {reprlib.repr(value)}; expected {wanted} from {least:g} to {most:g}")
 
 
+def shown(value: Any) -> str:
+    """A value for a message: in one line, of at most 200 characters."""
+    text = " ".join(repr(value).split())
+    return text if len(text) <= 200 else f"{text[:190]} ..."
+
+
 class ParameterError(ValueError):
     """A notebook was given parameters that it does not take."""
 
@@ -90,11 +96,11 @@ class Rule:
         """Raise ParameterError unless the value, or each of a list, is allowed."""
         if self.choices and str(value) not in self.choices:
             if NPZ not in self.choices:
-                raise ParameterError(f"{name} = {value!r}; choose {self.text}")
+                raise ParameterError(f"{name} = {shown(value)}; choose {self.text}")
             _refuse_unless_own(name, value, self.text)
         for number in value if isinstance(value, list) else [value]:
             if isinstance(number, int | float) and not (self.above < number and self.least <= number <= self.most):
-                raise ParameterError(f"{name} = {value!r}; it must be {self.text}")
+                raise ParameterError(f"{name} = {shown(value)}; it must be {self.text}")
 
 
 @dataclass(frozen=True)
@@ -161,7 +167,7 @@ def check(namespace: dict[str, Any]) -> None:
             values[name] = value_of(parameter, namespace[name])
         except ParameterError as error:
             problems.append(str(error))
-    if not namespace["out"] and not _writable(paths.runs() / "out"):
+    if values.get("out") == "" and not _writable(paths.runs() / "out"):
         problems.append(f"the runs folder {paths.runs()} cannot be written to; set GANREPRO_RUNS to a folder that is, "
                         "or give the parameter out")  # fmt: skip
     if problems:
@@ -215,26 +221,31 @@ def _refuse_file(parameter: Parameter, value: str) -> None:
     if endings := _ENDING.findall(parameter.comment):
         refuse_suffix(name, value, FIGURES if endings[-1] == FIGURES[0] else endings[-1:])
     if name == "out" and not _writable(path):
-        raise ParameterError(f"out = {value!r} cannot be written; give a file path in a folder that can be")
+        raise ParameterError(f"out = {shown(value)} cannot be written; give a file path in a folder that can be")
     if name != "out" and not path.is_file():
-        raise ParameterError(f"{name} = {value!r}; there is no such file (looked for {path})")
+        raise ParameterError(f"{name} = {shown(value)}; there is no such file (looked for {path})")
 
 
 def refuse_suffix(name: str, value: str, allowed: Sequence[str]) -> None:
     """Raise ParameterError for a path with another ending than those allowed; "" passes."""
     if value and Path(value).suffix.lower() not in allowed:
-        raise ParameterError(f"{name} = {value!r}; it must end in {' or '.join(allowed)}")
+        raise ParameterError(f"{name} = {shown(value)}; it must end in {' or '.join(allowed)}")
 
 
 def _refuse_unless_own(name: str, value: str, text: str) -> None:
     """Raise ParameterError unless the value means pictures of the user's own: a named set, a folder or a file."""
     path, is_file = paths.absolute(value), value.lower().endswith((".npz", ".npy"))
-    if value in paths.named_sets() or (value and path.is_dir()) or (is_file and path.is_file()):
-        return
+    try:
+        if value in paths.named_sets() or (value and path.is_dir()) or (is_file and path.is_file()):
+            return
+    except OSError as error:  # such as a name that is too long
+        raise ParameterError(f"{name} = {shown(value)}; {error.strerror}") from None
     if is_file or value.endswith("/"):
         kind = "file" if is_file else "folder"
-        raise ParameterError(f"{name} = {value!r}; there is no such {kind} (looked for {path})")
-    raise ParameterError(f"{name} = {value!r}; choose {text}, an .npy, a folder of pictures, or a set that "
+        raise ParameterError(f"{name} = {shown(value)}; there is no such {kind} (looked for {path})")
+    if path.is_file():
+        raise ParameterError(f"{name} = {shown(value)} is a file; it must be an .npz, an .npy or a folder of pictures")
+    raise ParameterError(f"{name} = {shown(value)}; choose {text}, an .npy, a folder of pictures, or a set that "
                          "`ganrepro data add` named")  # fmt: skip
 
 
@@ -253,8 +264,8 @@ def _typed(parameter: Parameter, value: Any) -> Any:
         return value
     text = expected is bool and found is str
     hint = "; papermill's -p takes True or False, other spellings arrive as text" if text else ""
-    raise ParameterError(f"{parameter.name} = {value!r} is of type {found.__name__}; expected {expected.__name__}, "
-                         f"such as {parameter.default!r}{hint}")  # fmt: skip
+    raise ParameterError(f"{parameter.name} = {shown(value)} is of type {found.__name__}; expected "
+                         f"{expected.__name__}, such as {parameter.default!r}{hint}")  # fmt: skip
 
 
 def _writable(file: Path) -> bool:

@@ -70,6 +70,14 @@ def data_dir() -> Path:
     return absolute(os.environ.get("GANREPRO_DATA") or platformdirs.user_cache_dir("ganrepro"))
 
 
+def variable_of(path: str | Path) -> str | None:
+    """The variable of FOLDERS whose folder a path is in, None where it is in neither."""
+    for variable, folder in zip(FOLDERS, (runs(), data_dir()), strict=True):
+        if absolute(path).is_relative_to(folder):
+            return variable
+    return None
+
+
 def named_set(name: str) -> Path:
     """The file of a set of a user's pictures that `ganrepro data add` named, there or not."""
     return data_dir() / "named" / f"{name}.npz"

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from ganrepro import cli, datasets, paths, records
+from ganrepro import cli, datasets, parameters, paths, records
 
 
 @pytest.fixture
@@ -66,6 +66,31 @@ def test_bad_input_is_one_line_and_writes_nothing(faces, capsys, arguments, mess
     (line,) = capsys.readouterr().err.splitlines()
     assert message in line
     assert not paths.named_sets() and not (faces / "runs").exists() and not (faces / "sheet.txt").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "remedy"),
+    [(["add", "faces", "--name", "pets", "--size", "8"], "set GANREPRO_DATA to another folder"),
+     (["status"], "set GANREPRO_DATA to another folder"),
+     (["show", "digits"], "set GANREPRO_RUNS to another folder"),
+     (["show", "digits", "--out", "file/sheet.png"], "give a path in another folder")],
+)  # fmt: skip
+def test_a_file_in_the_place_of_a_folder_is_one_line_with_its_remedy(faces, capsys, monkeypatch, arguments, remedy):
+    for name in ("data", "runs", "file"):
+        (faces / name).write_text("in the way")
+    assert cli.main(["data", *arguments]) == 2
+    line = capsys.readouterr().err.splitlines()[-1]
+    assert "move the file that is in the way" in line and remedy in line
+    assert all((faces / name).read_text() == "in the way" for name in ("data", "runs", "file"))
+
+
+def test_a_file_of_another_kind_is_no_unknown_name(faces, capsys):
+    (faces / "notes.txt").write_text("none")
+    assert cli.main(["data", "notes.txt"]) == 2
+    assert "data set 'notes.txt' is a file; a data set is a folder of pictures" in capsys.readouterr().err
+    listed = parameters.declared('dataset: str = "mnist"  # the data set [one of mnist, or a path to an .npz]')
+    with pytest.raises(parameters.ParameterError, match="dataset = 'notes.txt' is a file"):
+        parameters.value_of(listed["dataset"], "notes.txt")
 
 
 def test_a_name_is_not_given_to_other_pictures_in_silence(faces, capsys):

@@ -81,6 +81,8 @@ def own_pictures(
         return picture_folder.load(path, size, channels, skip_broken), path.name, path.name
     if text.endswith("/") and len(text) > 1:
         raise FileNotFoundError(f"data set {text!r}: there is no folder {path}")
+    if path.is_file():
+        raise ValueError(f"data set {text!r} is a file; a data set is a folder of pictures, an .npz or an .npy")
     hint = "".join(f"; did you mean {c!r}?" for c in difflib.get_close_matches(text.lower(), NAMES, n=1, cutoff=0.4))
     added = f"the names that you added ({', '.join(there)}), " if (there := named_sets()) else ""
     raise ValueError(f"unknown data set {text!r}; allowed: {', '.join(NAMES)}, {added}or the path of a folder of "

@@ -10,6 +10,7 @@ import signal
 from collections import Counter
 from pathlib import Path
 
+import nbformat
 import numpy as np
 import pytest
 import torch
@@ -19,7 +20,7 @@ from hypothesis.extra import numpy as of_numpy
 
 from ganrepro import datasets, game, networks, parameters, parzen, paths, recipes, records, theory, training
 from ganrepro.recipes import Layer, for_dataset
-from ganrepro.report import figures
+from ganrepro.report import figures, notebooks
 
 RECIPE = for_dataset("digits", (1, 8, 8)).replace(
     generator=(Layer(8, "relu"), Layer(64, "sigmoid")),
@@ -169,6 +170,39 @@ def test_wrong_arguments_are_refused_clearly(tmp_path, monkeypatch, promise, bou
         if new := set(tmp_path.rglob("*")) - set(before):
             lost.append(f"{name} wrote {new}")
     promise("calls with wrong arguments are refused by ValueError or TypeError, or answered", counts.total(), lost)
+
+
+# ------------------------------------------------------------------------ parameters of notebooks
+
+
+def check_with(source, name, value):
+    """A notebook's parameter after the check in its kernel, given as papermill injects it."""
+    namespace = {}
+    exec(source, namespace)
+    namespace |= {name: value, "In": ["", source, f"# Parameters\n{name} = 0"]}
+    parameters.check(namespace)
+    return namespace[name]
+
+
+def test_wrong_parameters_of_every_notebook_are_refused_by_name(tmp_path, monkeypatch, promise, bounded):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("GANREPRO_RUNS", str(tmp_path / "runs"))
+    monkeypatch.setenv("GANREPRO_DATA", str(tmp_path / "data"))
+    counts, lost = Counter(), []
+    for notebook in notebooks.find():
+        cells = nbformat.read(notebook, as_version=4).cells
+        source = next(c.source for c in cells if "parameters" in c.metadata.get("tags", []))
+        for name, parameter in parameters.declared(source).items():
+            for what, value in junk().items():
+                how, found = outcome(lambda s=source, n=name, v=value: check_with(s, n, v))
+                counts[how] += 1
+                if how == "refused" and (not isinstance(found, parameters.ParameterError) or f"{name} = " not in
+                                         str(found) or "\n" in str(found)):  # fmt: skip
+                    lost.append(f"{notebook.stem}({name}={what}): {type(found).__name__}: {str(found)[:60]!r}")
+                if how == "lost" or (how == "accepted" and type(found) is not type(parameter.default)):
+                    lost.append(f"{notebook.stem}({name}={what}): {how}, {found!r}")
+    assert counts["refused"] > counts["accepted"] and not list(tmp_path.iterdir())
+    promise("wrong parameters of notebooks are refused by name, in one line", counts.total(), lost)
 
 
 # ----------------------------------------------------------------------------- the Parzen window

@@ -49,7 +49,7 @@ def test_a_disk_that_refuses_is_one_line_and_loses_nothing(narrow, digits, monke
         with monkeypatch.context() as patch:
             full_after(patch, writes, number)
             status, said = main(TRAIN), capsys.readouterr().err.splitlines()
-        if status != 2 or len(said) != 1 or REMEDIES[number] not in said[0]:
+        if status != 2 or len(said) != 1 or REMEDIES[number].format("set GANREPRO_RUNS to ") not in said[0]:
             lost.append((writes, status, said))
         if writes in (1, 2) and checkpoints.read_metadata(
             narrow / "checkpoints/paper/mnist@digits/seed0.safetensors"
@@ -90,7 +90,8 @@ def test_a_file_in_the_place_of_a_folder_is_one_line(narrow, capsys, place):
     (narrow / place).write_text("in the way")
     assert main(TRAIN) == 2
     (line,) = capsys.readouterr().err.splitlines()
-    assert str(narrow / place) in line and (narrow / place).read_text() == "in the way"
+    assert str(narrow / place) in line and "set GANREPRO_RUNS to another folder" in line
+    assert (narrow / place).read_text() == "in the way"
 
 
 def test_a_folder_that_is_removed_meanwhile_is_made_again(narrow, digits, small_recipe, monkeypatch):
