@@ -89,11 +89,12 @@ def autocorrelation(chains: Tensor) -> Autocorrelation:
     """
     if chains.ndim != 3 or chains.shape[1] < 8 or 0 in chains.shape:
         raise ValueError(f"chains has shape {tuple(chains.shape)}; expected (chains, steps, d) with at least 8 steps")
-    x = (chains - chains.mean((0, 1), dtype=torch.float64)).double()
-    steps = x.shape[1]
-    if not float(x.square().sum()) > 0:
+    mean, steps = chains.mean((0, 1), dtype=torch.float64), chains.shape[1]
+    if bool((chains == chains[:1, :1]).all()):
         raise ValueError("chains never move: all their pictures are equal, and nothing is correlated")
-    spectrum = torch.fft.rfft(x, 2 * steps, dim=1).abs().square().sum((0, 2))  # padded, so that lags do not wrap around
+    spectrum = torch.zeros(steps + 1, dtype=torch.float64)
+    for chain in chains:  # padded with zeros, so that lags do not wrap around
+        spectrum += torch.fft.rfft(chain - mean, 2 * steps, dim=0).abs().square().sum(1)
     covariance = torch.fft.irfft(spectrum, 2 * steps)[:steps] / torch.arange(steps, 0, -1)
     rho = (covariance / covariance[0]).numpy()
     times = 2 * np.cumsum(rho) - 1

@@ -23,7 +23,7 @@ def test_the_density_is_scipys():
     model, sigma = mixture.fit(train, 2, 2), 0.1
     parts = []
     for weight, mean, covariance in zip(model.weights, model.means, model.covariances, strict=True):
-        full = model.basis.T @ covariance @ model.basis + sigma**2 * torch.eye(5)
+        full = model.basis.T @ covariance @ model.basis + sigma**2 * torch.eye(5, dtype=torch.float64)
         normal = multivariate_normal((model.mean + mean @ model.basis).numpy(), full.numpy())
         parts.append(np.log(float(weight)) + normal.logpdf(x.double().numpy()))
     np.testing.assert_allclose(model.log_density(x, sigma), logsumexp(parts, axis=0), rtol=1e-9)
