@@ -8,8 +8,11 @@ from __future__ import annotations
 import dataclasses
 import math
 import time
+import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -17,28 +20,32 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ganrepro import parzen
-from ganrepro.datasets import SPLITS, Dataset
+from ganrepro import parzen, paths
+from ganrepro.datasets import Dataset
+from ganrepro.device import plain_torch
 from ganrepro.diagnostics import precision_recall
-from ganrepro.records import StoredTable
 from ganrepro.recipes import Recipe, for_dataset, narrowed
+from ganrepro.records import StoredTable, write_npz
 
 from . import adversarial, dcgan, denoising, gaussian, kmeans, measuring, mixture, rbm, vae
 from .chains import Chain, autocorrelation
-from .fitted import Fitted
+from .fitted import Fitted, generator_of
 
 GAUSSIAN, MIXTURE, KMEANS, BELIEF = "Gaussian", "mixture of Gaussians", "k-means centroids", "DBN (two RBMs)"
 WALKBACK, VARIATIONAL, CONVOLUTIONAL = "denoising chain (GSN family)", "VAE", "DCGAN"
 LOG, SQUARES, WASSERSTEIN = "GAN with the VAE's decoder", "least squares GAN", "Wasserstein GAN, gradient penalty"
-RECORD, REAL = "GAN, the paper's recipe", "real data, train[:10000]"
+RECORD, REAL, BINARY = "GAN, the paper's recipe", "real data, train[:10000]", "DBN, pixels drawn as 0 or 1"
+LEAST = 100  # training examples
 FUNCTIONS = {LOG: "non-saturating", SQUARES: "least squares", WASSERSTEIN: measuring.PENALISED}
 
 COLUMNS = ["model", "examples", "seconds", "sampling", "parameters", "sigma", "valid", "mean", "se", "exact", "kind",
            "precision", "recall", "density", "coverage", "tau", "long_enough", "step"]  # fmt: skip
 LENGTH = 6000  # steps of G in the GANs
 KEPT = 10  # samples that a result keeps as pictures
+SAMPLES = 10_000  # the paper's number
 DRAWS = 10  # of z for the VAE's bound
-CHAINS, PICTURES, EVERY = 20, 1000, 5  # of a chain whose autocorrelation is measured
+CHAINS, EVERY, BRIEF = 20, 20, 4  # chains whose autocorrelation is measured, steps between pictures, and in short ones
+PICTURES = 1000  # of each of these chains; a tenth in short ones
 
 
 @dataclass(frozen=True)
@@ -54,19 +61,38 @@ class Real:
 
 
 @dataclass(frozen=True)
-class Result:
-    """One model's row, by COLUMNS; its log-likelihoods of the test examples (n,); and some samples (k, d)."""
+class Binary:
+    """A model whose samples are probabilities of pixels, with every pixel drawn as 0 or 1 by its probability."""
 
+    model: Fitted
+
+    @property
+    def parameters(self) -> int:
+        """The model's."""
+        return self.model.parameters
+
+    @plain_torch
+    def sample(self, n: int, seed: int = 0) -> Tensor:
+        """n samples (n, d) float32 of 0 and 1."""
+        return torch.bernoulli(self.model.sample(n, seed), generator=generator_of(seed))
+
+
+@dataclass(frozen=True)
+class Result:
+    """One model and its row, by COLUMNS; of the test examples the window's log-likelihoods (n,), and those of the model
+    itself or their lower bounds, at the same sigma, where it has any; and some samples (k, d)."""
+
+    model: Fitted
     row: dict[str, str | float]
     ll: NDArray[np.float64]
+    own: NDArray[np.float64] | None
     pictures: Tensor
-    model: Fitted
 
 
 def reduced(data: Dataset, examples: int, held_out: int) -> Dataset:
     """The first so many training examples, and so many validation and test examples, each with its labels."""
     sizes = {"train": examples, "valid": held_out, "test": held_out}
-    labels = {s: None if (y := data.labels[s]) is None else y[: sizes[s]] for s in SPLITS}
+    labels = {s: None if (y := data.labels[s]) is None else y[: sizes[s]] for s in sizes}
     return dataclasses.replace(data, labels=labels, train=data.train[:examples], valid=data.valid[:held_out],
                                test=data.test[:held_out])  # fmt: skip
 
@@ -80,7 +106,10 @@ def recipe_of(data: Dataset) -> Recipe:
 
 def fits(data: Dataset, long: bool, seed: int = 0) -> dict[str, Callable[[], Fitted]]:
     """Each model's fit to the training examples, at a length of seconds or, if long, of minutes. DCGAN is left out
-    where it is not for pictures of this shape."""
+    where it is not for pictures of this shape. Raises ValueError for fewer than 100 examples."""
+    if len(data.training) < LEAST:
+        raise ValueError(f"{data.label} has {len(data.training)} training examples here; the comparison needs at least "
+                         f"{LEAST}")  # fmt: skip
     x, recipe, m = data.training, recipe_of(data), len(data.training)
     batch = min(100, m)
     found: dict[str, Callable[[], Fitted]] = {
@@ -94,23 +123,23 @@ def fits(data: Dataset, long: bool, seed: int = 0) -> dict[str, Callable[[], Fit
     }  # fmt: skip
     steps = {LOG: (LENGTH, 1), SQUARES: (LENGTH, 1), WASSERSTEIN: (LENGTH // 3, 5)}
     for name, (length, d_steps) in steps.items():
-        found[name] = lambda name=name, length=length, d_steps=d_steps: adversarial.fit(
-            x, recipe, FUNCTIONS[name], length if long else length // 30, batch, d_steps, seed=seed
-        )
+        length = length if long else length // 60
+        found[name] = partial(adversarial.fit, x, recipe, FUNCTIONS[name], length, batch, d_steps, seed=seed)
     try:
         dcgan.check_shape(data.shape)
     except ValueError:
         return found
-    found[CONVOLUTIONAL] = lambda: dcgan.fit(x, data.shape, 2000 if long else 40, 16, min(64, m), seed)
+    found[CONVOLUTIONAL] = lambda: dcgan.fit(x, data.shape, 3000 if long else 30, 16, min(64, m), seed)
     return found
 
 
 def measure(
-    name: str, fit: Callable[[], Fitted], data: Dataset, n: int, features: Callable[[Tensor], Tensor] | None,
-    compared: int, seed: int = 0,
+    name: str, fit: Callable[[], Fitted], data: Dataset, features: Callable[[Tensor], Tensor] | None, long: bool,
+    seed: int = 0,
 ) -> Result:  # fmt: skip
-    """Fit a model and ask it everything, with n samples; `compared` of these against as many test examples in the space
-    of features, where there is one."""
+    """Fit a model and ask it everything: with 10,000 samples if long, else 1,000. Half of them are compared with as
+    many test examples in the space of features, where there is one."""
+    n = SAMPLES if long else SAMPLES // 10
     started = time.process_time()
     model = fit()
     fitted = time.process_time()
@@ -120,41 +149,60 @@ def measure(
     sigma = float(score.sigma.mean())
     row: dict[str, str | float] = {
         "model": name, "examples": len(data.training), "seconds": fitted - started, "parameters": model.parameters,
-        "sampling": (sampled - fitted) * 10_000 / n, "sigma": sigma, "valid": float(score.valid.mean()),
+        "sampling": (sampled - fitted) * SAMPLES / n, "sigma": sigma, "valid": float(score.valid.mean()),
         "mean": float(score.ll.mean()), "se": float(score.ll.std() / math.sqrt(len(score.ll))),
     }  # fmt: skip
-    row |= exact(model, data.test, sigma)
+    own = log_density(model, data.test, sigma)
+    if own is not None:
+        row |= {"exact": float(own.mean()), "kind": "lower bound" if isinstance(model, vae.VAE) else "exact"}
     if features is not None:
-        compared = min(compared, len(samples), len(data.test))
+        compared = min(n // 2, len(samples), len(data.test))
         row |= dataclasses.asdict(precision_recall.prdc(features(data.test[:compared]), features(samples[:compared])))
     if isinstance(model, Chain):
-        row |= mixing(model, seed)
-    return Result(row, score.ll, samples[:KEPT], model)
+        row |= mixing(model, long, seed)
+    return Result(model, row, score.ll, own, samples[:KEPT])
 
 
-def exact(model: Fitted, test: Tensor, sigma: float) -> dict[str, str | float]:
-    """What the model itself says of test examples, in nats, for its samples plus noise N(0, sigma^2 I), which is what a
-    Parzen window estimates: the exact mean of log p(x), a lower bound of it, or nothing."""
+def log_density(model: Fitted, test: Tensor, sigma: float) -> NDArray[np.float64] | None:
+    """What the model itself says of test examples (n, d) in nats, (n,), for its samples plus noise N(0, sigma^2 I),
+    which a Parzen window estimates: log p(x) of a Gaussian or a mixture, a lower bound of a VAE's, else None."""
     if isinstance(model, gaussian.Gaussian | mixture.Mixture):
-        return {"exact": float(model.log_density(test, sigma).mean()), "kind": "exact"}
-    if isinstance(model, vae.VAE):
-        return {"exact": float(model.bound(test, DRAWS, sigma).mean()), "kind": "lower bound"}
-    return {}
+        return model.log_density(test, sigma).numpy()
+    return model.bound(test, DRAWS, sigma).numpy() if isinstance(model, vae.VAE) else None
 
 
-def mixing(chain: Chain, seed: int = 0) -> dict[str, float]:
+def mixing(chain: Chain, long: bool, seed: int = 0) -> dict[str, float]:
     """tau in steps of the chain, whether the chains were long enough for it, and the seconds of a step of one chain."""
+    every, kept = (EVERY, PICTURES) if long else (BRIEF, PICTURES // 10)
     started = time.process_time()
-    pictures = chain.run(CHAINS, PICTURES, EVERY, chain.burn_in, seed)
-    steps = CHAINS * (chain.burn_in + EVERY * (PICTURES - 1) + 1)
+    pictures = chain.run(CHAINS, kept, every, chain.burn_in, seed)
+    steps = CHAINS * (chain.burn_in + every * (kept - 1) + 1)
     spent = time.process_time() - started
     found = autocorrelation(pictures)
-    return {"tau": EVERY * found.time, "long_enough": float(found.long_enough), "step": spent / steps}
+    return {"tau": every * found.time, "long_enough": float(found.long_enough), "step": spent / steps}
 
 
 def table(results: list[Result]) -> pd.DataFrame:
     """The rows, by COLUMNS."""
     return pd.DataFrame([r.row for r in results], columns=COLUMNS)
+
+
+def write(results: list[Result], shape: tuple[int, int, int], dataset: str, profile: str) -> Path:
+    """Write the table and, beside it, the samples (models, k, c, h, w) uint8. Returns the table's path."""
+    pictures = torch.stack([(r.pictures * 255).round().to(torch.uint8) for r in results]).unflatten(-1, shape)
+    path = stored(dataset, profile).write(table(results), digits=6)
+    with paths.atomic_file(path.with_suffix(".npz")) as unfinished:
+        write_npz(unfinished, {"pictures": pictures.numpy()}, zipfile.ZIP_LZMA)
+    return path
+
+
+def committed(dataset: str) -> tuple[pd.DataFrame, NDArray[np.uint8]] | None:
+    """The committed table and samples of a data set; None if there are none."""
+    found = stored(dataset, "paper")
+    if (rows := found.committed()) is None:
+        return None
+    with np.load(found.committed_file.with_suffix(".npz")) as arrays:
+        return rows, arrays["pictures"]
 
 
 def stored(dataset: str, profile: str) -> StoredTable:
