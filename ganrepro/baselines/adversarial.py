@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from torch import Tensor
+from torch import Tensor, nn
 
 from ganrepro import networks
 from ganrepro.device import plain_torch
@@ -18,9 +18,10 @@ from .fitted import expect_draw, expect_examples, generator_of
 
 @dataclass(frozen=True)
 class Adversarial:
-    """The trained G."""
+    """The trained G of a recipe."""
 
-    generator: networks.Generator
+    generator: nn.Module
+    recipe: Recipe
 
     @property
     def parameters(self) -> int:
@@ -30,7 +31,7 @@ class Adversarial:
     def sample(self, n: int, seed: int = 0) -> Tensor:
         """n samples (n, d) float32 in [0, 1], of the recipe's noise."""
         expect_draw(n, seed)
-        return networks.sample(self.generator, self.generator.recipe, n, seed)[0].clamp(0, 1)
+        return networks.sample(self.generator, self.recipe, n, seed)[0].clamp(0, 1)
 
 
 @plain_torch
@@ -54,4 +55,4 @@ def fit(
     g, d = networks.Generator(recipe, rng, data.mean(0)), networks.Discriminator(recipe, rng)
     measuring.train(function, g, d, data, steps=steps, batch_size=batch, seed=seed, learning_rate=rate,
                     d_steps=d_steps, beta1=beta1)  # fmt: skip
-    return Adversarial(g)
+    return Adversarial(g, recipe)

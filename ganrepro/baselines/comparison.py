@@ -20,7 +20,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ganrepro import parzen, paths
+from ganrepro import parzen, paths, training
 from ganrepro.datasets import Dataset
 from ganrepro.device import plain_torch
 from ganrepro.diagnostics import precision_recall
@@ -36,7 +36,6 @@ WALKBACK, VARIATIONAL, CONVOLUTIONAL = "denoising chain (GSN family)", "VAE", "D
 LOG, SQUARES, WASSERSTEIN = "GAN with the VAE's decoder", "least squares GAN", "Wasserstein GAN, gradient penalty"
 RECORD, REAL, BINARY = "GAN, the paper's recipe", "real data, train[:10000]", "DBN, pixels drawn as 0 or 1"
 LEAST = 100  # training examples
-FUNCTIONS = {LOG: "non-saturating", SQUARES: "least squares", WASSERSTEIN: measuring.PENALISED}
 
 COLUMNS = ["model", "examples", "seconds", "sampling", "parameters", "sigma", "valid", "mean", "se", "exact", "kind",
            "precision", "recall", "density", "coverage", "tau", "long_enough", "step"]  # fmt: skip
@@ -121,16 +120,23 @@ def fits(data: Dataset, long: bool, seed: int = 0) -> dict[str, Callable[[], Fit
                                         seed=seed),
         VARIATIONAL: lambda: vae.fit(x, recipe, 15 if long else 2, batch, seed=seed),
     }  # fmt: skip
-    steps = {LOG: (LENGTH, 1), SQUARES: (LENGTH, 1), WASSERSTEIN: (LENGTH // 3, 5)}
-    for name, (length, d_steps) in steps.items():
-        length = length if long else length // 60
-        found[name] = partial(adversarial.fit, x, recipe, FUNCTIONS[name], length, batch, d_steps, seed=seed)
+    length = LENGTH if long else LENGTH // 60
+    found[LOG] = lambda: _trained(recipe, data, length, seed)
+    found[SQUARES] = partial(adversarial.fit, x, recipe, "least squares", length, batch, seed=seed)
+    found[WASSERSTEIN] = partial(adversarial.fit, x, recipe, measuring.PENALISED, length // 3, batch, 5, seed=seed)
     try:
         dcgan.check_shape(data.shape)
     except ValueError:
         return found
     found[CONVOLUTIONAL] = lambda: dcgan.fit(x, data.shape, 3000 if long else 30, 16, min(64, m), seed)
     return found
+
+
+def _trained(recipe: Recipe, data: Dataset, steps: int, seed: int) -> adversarial.Adversarial:
+    """The paper's game by the recipe's own updates and dropout, for the whole epochs nearest to so many steps."""
+    epochs = max(1, round(steps / math.ceil(len(data.training) / recipe.batch_size)))
+    (run,) = training.train(recipe, data, seeds=(seed,), device="cpu", epochs=epochs, show_progress=False)
+    return adversarial.Adversarial(run.generator, recipe)
 
 
 def measure(
