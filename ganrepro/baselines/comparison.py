@@ -39,8 +39,10 @@ LEAST = 100  # training examples
 
 COLUMNS = ["model", "examples", "seconds", "sampling", "parameters", "sigma", "valid", "mean", "se", "exact", "kind",
            "precision", "recall", "density", "coverage", "tau", "long_enough", "step"]  # fmt: skip
-LENGTH = 6000  # steps of G in the GANs
-KEPT = 10  # samples that a result keeps as pictures
+STEPS = {LOG: 8000, SQUARES: 6000, WASSERSTEIN: 1600, CONVOLUTIONAL: 3000}  # of G, about as long in seconds
+SHORTER = 80  # times fewer in a short fit
+NOISES = (0.4, 0.7, 1.0)  # of the denoising chain; the one in the middle has the plain name
+KEPT = 8  # samples that a result keeps as pictures
 SAMPLES = 10_000  # the paper's number
 DRAWS = 10  # of z for the VAE's bound
 CHAINS, EVERY, BRIEF = 20, 20, 4  # chains whose autocorrelation is measured, steps between pictures, and in short ones
@@ -89,7 +91,10 @@ class Result:
 
 
 def reduced(data: Dataset, examples: int, held_out: int) -> Dataset:
-    """The first so many training examples, and so many validation and test examples, each with its labels."""
+    """The first so many training examples, and so many validation and test examples, each with its labels. Raises
+    ValueError for fewer than 100 training examples, with which the comparison would say nothing."""
+    if (m := min(examples, len(data.train))) < LEAST:
+        raise ValueError(f"examples = {m} of {data.label}; the comparison needs at least {LEAST}")
     sizes = {"train": examples, "valid": held_out, "test": held_out}
     labels = {s: None if (y := data.labels[s]) is None else y[: sizes[s]] for s in sizes}
     return dataclasses.replace(data, labels=labels, train=data.train[:examples], valid=data.valid[:held_out],
@@ -97,38 +102,38 @@ def reduced(data: Dataset, examples: int, held_out: int) -> Dataset:
 
 
 def recipe_of(data: Dataset) -> Recipe:
-    """The nets that the VAE and the three GANs share: the MNIST recipe's at a quarter of its width, z ~ N(0, I). D's
-    initial weights are wider, as in `coordination`; at the recipe's own D would stay at 1/2 for many steps."""
-    recipe = for_dataset(data.name, data.shape, "mnist-small").replace(noise="gaussian", input_scale=None)
-    return recipe.replace(discriminator=narrowed(recipe.discriminator, 10_000, irange=0.05))
+    """The nets that the VAE and three GANs share: the MNIST recipe's at a quarter of its width, with z ~ N(0, I)."""
+    return for_dataset(data.name, data.shape, "mnist-small").replace(noise="gaussian")
 
 
 def fits(data: Dataset, long: bool, seed: int = 0) -> dict[str, Callable[[], Fitted]]:
     """Each model's fit to the training examples, at a length of seconds or, if long, of minutes. DCGAN is left out
-    where it is not for pictures of this shape. Raises ValueError for fewer than 100 examples."""
-    if len(data.training) < LEAST:
-        raise ValueError(f"{data.label} has {len(data.training)} training examples here; the comparison needs at least "
-                         f"{LEAST}")  # fmt: skip
+    where it is not for pictures of this shape."""
     x, recipe, m = data.training, recipe_of(data), len(data.training)
-    batch = min(100, m)
+    batch, hidden = min(100, m), (300, 300) if long else (150, 150)
+    steps = STEPS if long else {name: n // SHORTER for name, n in STEPS.items()}
+    # D starts wider, as in `coordination`: with Adam it would else stay at 1/2 for most of a short fit
+    wider = recipe.replace(discriminator=narrowed(recipe.discriminator, 10_000, irange=0.05))
     found: dict[str, Callable[[], Fitted]] = {
         GAUSSIAN: lambda: gaussian.fit(x),
         MIXTURE: lambda: mixture.fit(x, min(50 if long else 10, m // 2), 60 if long else 40, 30 if long else 10, seed),
         KMEANS: lambda: kmeans.fit(x, min(10_000, m // 5), seed=seed),
-        BELIEF: lambda: rbm.fit(x, (300, 300) if long else (150, 150), 6 if long else 3, batch=batch // 2, seed=seed),
-        WALKBACK: lambda: denoising.fit(x, (300, 300) if long else (150, 150), epochs=6 if long else 2, batch=batch,
-                                        seed=seed),
-        VARIATIONAL: lambda: vae.fit(x, recipe, 15 if long else 2, batch, seed=seed),
+        BELIEF: lambda: rbm.fit(x, hidden, 6 if long else 3, batch=batch // 2, seed=seed),
     }  # fmt: skip
-    length = LENGTH if long else LENGTH // 60
-    found[LOG] = lambda: _trained(recipe, data, length, seed)
-    found[SQUARES] = partial(adversarial.fit, x, recipe, "least squares", length, batch, seed=seed)
-    found[WASSERSTEIN] = partial(adversarial.fit, x, recipe, measuring.PENALISED, length // 3, batch, 5, seed=seed)
+    for noise in NOISES if long else NOISES[1:2]:
+        name = WALKBACK if noise == NOISES[1] else f"{WALKBACK}, noise {noise}"
+        found[name] = partial(denoising.fit, x, hidden, noise, epochs=6 if long else 2, batch=batch, seed=seed)
+    found |= {
+        VARIATIONAL: lambda: vae.fit(x, recipe, 15 if long else 2, batch, seed=seed),
+        LOG: lambda: _trained(recipe, data, steps[LOG], seed),
+        SQUARES: lambda: adversarial.fit(x, wider, "least squares", steps[SQUARES], batch, seed=seed),
+        WASSERSTEIN: lambda: adversarial.fit(x, wider, measuring.PENALISED, steps[WASSERSTEIN], batch, 5, seed=seed),
+    }
     try:
         dcgan.check_shape(data.shape)
     except ValueError:
         return found
-    found[CONVOLUTIONAL] = lambda: dcgan.fit(x, data.shape, 3000 if long else 30, 16, min(64, m), seed)
+    found[CONVOLUTIONAL] = lambda: dcgan.fit(x, data.shape, steps[CONVOLUTIONAL], 16, min(64, m), seed)
     return found
 
 

@@ -50,6 +50,7 @@ class FromPixels(nn.Module):
         return 2 * x - 1
 
 
+@plain_torch
 def noise(n: int, rng: torch.Generator) -> Tensor:
     """z (n, 100), standard normal."""
     return torch.randn(n, Z_DIM, generator=rng)

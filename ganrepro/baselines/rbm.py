@@ -46,7 +46,7 @@ class DBN(Chain):
     mean: Tensor  # of the top RBM's visible units over the training examples
 
     every = 20
-    burn_in = 500
+    burn_in = 1000
 
     @property
     def parameters(self) -> int:

@@ -65,6 +65,7 @@ class VAE:
         encoder = count_parameters(self.encoder) if isinstance(self.encoder, nn.Module) else 0
         return encoder + count_parameters(self.decoder) + 1
 
+    @plain_torch
     def sample(self, n: int, seed: int = 0) -> Tensor:
         """n samples (n, d) float32 in [0, 1]: the decoder's pictures, without the pixels' noise."""
         z = torch.randn(n, self.z_dim, generator=expect_draw(n, seed))

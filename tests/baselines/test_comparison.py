@@ -86,7 +86,7 @@ def test_rows_and_samples_are_written_side_by_side(results, digits, tmp_path, mo
     rows, pictures = comparison.committed("digits")
     pd.testing.assert_frame_equal(rows[["model", "mean"]], comparison.table(few)[["model", "mean"]], rtol=1e-5)
     assert pictures.shape == (3, comparison.KEPT, *digits.shape) and pictures.dtype == np.uint8
-    np.testing.assert_allclose(pictures[1].reshape(10, -1) / 255, few[1].pictures, atol=1 / 255)
+    np.testing.assert_allclose(pictures[1].reshape(comparison.KEPT, -1) / 255, few[1].pictures, atol=1 / 255)
 
 
 def test_pictures_of_other_sides_have_no_dcgan(digits):
@@ -96,8 +96,8 @@ def test_pictures_of_other_sides_have_no_dcgan(digits):
 
 
 def test_too_few_examples_are_refused_before_any_fit(digits):
-    with pytest.raises(ValueError, match="99 training examples here; the comparison needs at least 100"):
-        comparison.fits(comparison.reduced(digits, 99, 50), False)
+    with pytest.raises(ValueError, match="examples = 99 of .*; the comparison needs at least 100"):
+        comparison.reduced(digits, 99, 50)
 
 
 def test_the_nets_of_the_vae_and_of_the_gans_have_the_same_decoder(results):
