@@ -110,3 +110,24 @@ def test_a_draw_of_nothing_or_by_no_seed_is_refused(name, train):
 def test_what_a_model_is_not_for_is_refused(fit, message, train):
     with pytest.raises(ValueError, match=message):
         fit(train)
+
+
+AMBIENT = {
+    "float64": lambda: torch.set_default_dtype(torch.float64),
+    "no gradients": lambda: torch.set_grad_enabled(False),
+    "meta": lambda: torch.set_default_device("meta"),
+}
+
+
+@pytest.mark.parametrize("state", AMBIENT)
+@pytest.mark.parametrize("name", FITS)
+def test_the_bits_do_not_depend_on_what_the_process_has_set_in_torch(name, state, train):
+    plain = FITS[name](train).sample(20, 1)
+    try:
+        AMBIENT[state]()
+        other = FITS[name](train).sample(20, 1)
+    finally:
+        torch.set_default_dtype(torch.float32)
+        torch.set_grad_enabled(True)
+        torch.set_default_device(None)
+    assert torch.equal(plain, other)
