@@ -6,6 +6,7 @@ import io
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 
@@ -16,6 +17,9 @@ import pytest
 nbformat = pytest.importorskip("nbformat", reason="the notebooks extra is not installed")
 
 from ganrepro import cli, datasets, parameters, paths, records, training  # noqa: E402
+from ganrepro.cli import doctor  # noqa: E402
+from ganrepro.cli.notebooks import literal  # noqa: E402
+from ganrepro.cli.records import asked_for  # noqa: E402
 from ganrepro.recipes import Layer, for_dataset  # noqa: E402
 from ganrepro.records import provenance  # noqa: E402
 from ganrepro.report import notebooks  # noqa: E402
@@ -382,14 +386,61 @@ def test_data_that_cannot_be_had_are_an_error_only_where_they_were_asked_for(her
 
 @pytest.mark.parametrize("missing", [None, "papermill"])
 def test_doctor_says_what_is_there_and_what_is_not(here, capsys, monkeypatch, missing):
-    monkeypatch.setattr(cli.importlib.util, "find_spec", lambda name: None if name == missing else object())
+    monkeypatch.setattr(doctor.importlib.util, "find_spec", lambda name: None if name == missing else object())
     monkeypatch.setenv("GANREPRO_DATA", str(here / "data"))
     assert run("doctor") == (1 if missing else 0)
     shown = dict(line.split(maxsplit=1) for line in capsys.readouterr().out.splitlines())
     assert {k: shown[k] for k in provenance.versions()} == provenance.versions()
-    assert shown["runs"] == str(here / "runs") and shown["data"] == str(here / "data")
+    assert re.fullmatch(f"{here / 'runs'}, [0-9.]+ GB free", shown["runs"])
+    assert re.fullmatch(f"{here / 'data'}, [0-9.]+ GB free", shown["data"])  # the folder is not there yet
     assert shown["repository"] == str(here / "repo")
     assert shown["notebooks"] == (f"missing: {missing}" if missing else "can be run")
+    assert shown["mnist"] == "here" and shown["tfd"] == "here: TFD stand-in: AT&T faces"
+    assert shown["cifar10"] == "not here yet; `ganrepro data cifar10` downloads it"
+    assert shown["fer2013"].startswith("not here; ") and "kaggle" in shown["fer2013"]
+    assert shown["self-test"].startswith("passed in ")
+    assert not (here / "data").exists()
+
+
+def test_doctor_says_where_the_machine_computes_wrongly(here, capsys, monkeypatch):
+    from ganrepro import parzen
+
+    monkeypatch.setattr(parzen, "log_likelihood", lambda samples, x, sigma: np.zeros(len(x)))
+    monkeypatch.setattr(doctor, "data_sets", lambda: [])
+    assert run("doctor", "--json") == 1
+    shown = json.loads(capsys.readouterr().out)
+    assert shown["self-test"].startswith("failed: the Parzen window is off by")
+
+
+def test_offline_is_over_afterwards(monkeypatch):
+    from ganrepro.datasets import fetch
+
+    for before in (None, "0"):
+        monkeypatch.delenv(fetch.OFFLINE, raising=False)
+        if before is not None:
+            monkeypatch.setenv(fetch.OFFLINE, before)
+        with fetch.offline():
+            assert os.environ[fetch.OFFLINE] == "1"
+        assert os.environ.get(fetch.OFFLINE) == before
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "tcsh"])
+def test_completion_knows_every_command(capsys, shell):
+    pytest.importorskip("shtab", reason="the completion extra is not installed")
+    assert run("completion", shell) == 0
+    printed = capsys.readouterr().out
+    assert all(word in printed for word in ("reproduce", "records", "snapshot", "doctor", "ganrepro"))
+
+
+@pytest.mark.skipif(not shutil.which("bash"), reason="needs bash")
+def test_bash_completes(tmp_path, capsys):
+    pytest.importorskip("shtab", reason="the completion extra is not installed")
+    assert run("completion", "bash") == 0
+    (tmp_path / "complete.sh").write_text(capsys.readouterr().out)
+    code = (f"source {tmp_path / 'complete.sh'}; COMP_WORDS=(ganrepro records tr) COMP_CWORD=2; "
+            "_shtab_ganrepro; echo ${COMPREPLY[@]}")
+    done = subprocess.run(["bash", "-c", code], capture_output=True, text=True)
+    assert done.stdout.split() == ["train"], done.stderr
 
 
 # --------------------------------------------------------------------------------------- records
@@ -406,6 +457,11 @@ def test_records_are_trained_listed_and_snapshot(here, capsys, small):
     assert run("records", "list") == 0
     listed = capsys.readouterr().out.splitlines()
     assert listed == printed
+    assert run("records", "list", "--json") == 0
+    of_scripts = json.loads(capsys.readouterr().out)
+    assert [(r["path"], r["seed"], r["epochs"], r["dataset"]) for r in of_scripts] == [
+        (str(path), seed, 1, "digits") for path, seed in zip(made, (0, 2), strict=True)
+    ]  # fmt: skip
     score = records.Record(made[0]).meta["scores"]["last"]
     assert f"scikit-learn digits, 1 epochs, {score['mean']:.1f} ± {score['se_examples']:.1f} nats" in listed[0]
     assert run("records", "snapshot", "--dataset", "digits", "--seed", "2", "--device", "cpu") == 0
@@ -442,7 +498,7 @@ def test_a_damaged_record_is_named(here, capsys):
      ("fashion-mnist", "fashion-mnist")],
 )  # fmt: skip
 def test_a_value_on_the_command_line_is_read_as_papermill_reads_it(text, value):
-    assert cli.literal(text) == value and type(cli.literal(text)) is type(value)
+    assert literal(text) == value and type(literal(text)) is type(value)
 
 
 def test_notebooks_are_found_in_order(here):
@@ -552,5 +608,5 @@ def test_a_recipe_alone_means_the_data_set_that_it_is_for(monkeypatch):
         (["--seed", "1"], ("mnist", "own")),
         (["--dataset", "digits", "--recipe", "tfd"], ("digits", "tfd")),
     ):
-        assert cli.asked_for(cli.parser().parse_args(["records", "train", *options])) == expected
+        assert asked_for(cli.parser().parse_args(["records", "train", *options])) == expected
     assert asked == ["cifar10", "tfd", "mnist", "digits"]

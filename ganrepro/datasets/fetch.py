@@ -2,7 +2,8 @@
 
 import os
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import urljoin, urlsplit
@@ -15,6 +16,24 @@ T = TypeVar("T")
 SCHEMES = ("https",)
 LARGEST = 2**29  # bytes of a download; CIFAR-10's archive has 170 million
 TIMEOUT = (10, 60)  # seconds to connect, and between two reads
+OFFLINE = "GANREPRO_OFFLINE"  # the environment variable that keeps everything from being downloaded
+
+
+class NotDownloaded(DatasetUnavailable):
+    """A file that mirrors have and that is not here."""
+
+
+@contextmanager
+def offline() -> Iterator[None]:
+    """Download nothing meanwhile."""
+    before = os.environ.get(OFFLINE)
+    os.environ[OFFLINE] = "1"
+    try:
+        yield
+    finally:
+        os.environ.pop(OFFLINE)
+        if before is not None:
+            os.environ[OFFLINE] = before
 
 
 def fetch(target: Path, urls: Sequence[str], unpack: Callable[[bytes, str], T], others: Sequence[Path] = ()) -> T:
@@ -33,7 +52,7 @@ def fetch(target: Path, urls: Sequence[str], unpack: Callable[[bytes, str], T], 
             return unpack(file.read_bytes(), str(file))
         except ValueError as error:
             failures.append(str(error))
-    if os.environ.get("GANREPRO_OFFLINE", "0") not in ("", "0"):
+    if os.environ.get(OFFLINE, "0") not in ("", "0"):
         failures += ["GANREPRO_OFFLINE is set, so nothing was downloaded; mirrors that have the file:", *urls]
         urls = ()
     elif failures:
@@ -54,7 +73,7 @@ def fetch(target: Path, urls: Sequence[str], unpack: Callable[[bytes, str], T], 
         except (OSError, ValueError) as error:  # requests' errors are OSErrors
             failures.append(str(error) if url in str(error) else f"{url}: {error}")
     there = not_taken(target.parent) if target.is_relative_to(data_dir()) else ""
-    raise DatasetUnavailable("\n  ".join(filter(None, [
+    raise NotDownloaded("\n  ".join(filter(None, [
         f"{target.parent.name}: the file {target.name} is not available", *failures, there,
         f"Put it at {target} (GANREPRO_DATA names the data directory), or try again with a network."])))  # fmt: skip
 

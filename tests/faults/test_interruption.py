@@ -83,7 +83,7 @@ def test_a_signal_is_answered_from_the_first_moment_on(start, tmp_path, promise)
     """Also within imports, and where what it raises is lost on its way."""
     wrong = []
     lost = "import weakref\nclass A: pass\na = A()\nweakref.finalize(a, lambda: None)\n"
-    slow = "cli.list_records = lambda _: __import__('time').sleep(30)\n"
+    slow = "cli.options.list_records = lambda _: __import__('time').sleep(30)\n"
     for i, number in enumerate([signal.SIGINT, signal.SIGTERM] * 2):
         child = start(f'{lost}{slow}status = cli.main(["records", "list"])', tmp_path / "runs")
         child.writing(tmp_path, "no such name", seconds=0.1 + 0.1 * i)

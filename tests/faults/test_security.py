@@ -288,7 +288,7 @@ def test_nothing_climbs_out_of_an_archive(tmp_path, monkeypatch, promise):
 
 
 def test_a_notebook_parameter_is_never_evaluated(tmp_path):
-    from ganrepro.cli import literal
+    from ganrepro.cli.notebooks import literal
 
     for text in ("__import__('os').system('touch x')", "[x for x in ()]", "lambda: 1", "{'a': 1}", "open('x')"):
         assert literal(text) == text

@@ -12,7 +12,8 @@ import pytest
 import torch
 
 from ganrepro import paths, records, training
-from ganrepro.cli import REMEDIES, main
+from ganrepro.cli import main
+from ganrepro.cli.refusals import REMEDIES
 from ganrepro.training import checkpoints
 
 TRAIN = ["records", "train", "--dataset", "digits", "--device", "cpu", "--epochs", "3"]

@@ -6,9 +6,10 @@ import nbformat
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 from scipy.io import savemat
 
-from ganrepro import cli, datasets, paths
+from ganrepro import cli, datasets, paths, records
 from ganrepro.report import notebooks, tables
 
 ALL = [p.name for p in notebooks.find()]
@@ -49,29 +50,31 @@ def test_a_kernel_without_ganrepro_is_told_what_to_do(notebook, monkeypatch):
         exec(check, {})
 
 
-def test_03_on_the_face_stand_in(papermill, clean_tree, tmp_path):
-    """-p dataset tfd, from notebooks/: labelled a stand-in, five folds, and no row of ours is called TFD."""
-    done = papermill("03_parzen.ipynb", {"dataset": "tfd", "profile": "quick"}, GANREPRO_DATA=str(tmp_path))
+def labelled_a_stand_in(done, csv):
+    """The rows of a run on `tfd`, where each of ours is called a stand-in and only the paper's are called TFD."""
     assert done.returncode == 0, done.stderr[-3000:]
-    said = done.text
-    assert "TFD stand-in: AT&T faces" in said
-    assert "(folds)" in said
-    assert done.pictures
-    (csv,) = (tmp_path / "runs/tables").glob("*.csv")
-    rows = [line.split(",") for line in csv.read_text().splitlines()[1:]]
-    labels = {row[1] for row in rows}
-    assert labels == {"TFD", "TFD stand-in: AT&T faces"}
-    assert all("paper, Table 1" in ",".join(row) for row in rows if row[1] == "TFD")
+    assert "TFD stand-in: AT&T faces" in done.text and "(folds)" in done.text and done.pictures
+    rows = pd.read_csv(csv)
+    assert set(rows.label) == {"TFD", "TFD stand-in: AT&T faces"}
+    assert set(rows.source[rows.label == "TFD"]) == {"paper, Table 1"}
+    return rows
 
 
 def test_03_shows_the_small_face_record_above_the_mean_face_on_every_fold(papermill, clean_tree, tmp_path):
+    """-p dataset tfd, from notebooks/."""
     done = papermill("03_parzen.ipynb", {"dataset": "tfd"}, GANREPRO_DATA=str(tmp_path))
-    assert done.returncode == 0, done.stderr[-3000:]
+    rows = labelled_a_stand_in(done, tmp_path / "runs/tables/table1_att.csv")
     assert done.text.count("paper profile, recipe tfd-small, seed 0: epoch") == 5
     assert "samples score above the mean image on 5 of 5 folds" in done.text and "Gaussian" in done.text
-    rows = pd.read_csv(tmp_path / "runs/tables/table1_att.csv")
     ours = rows[rows.recipe == "tfd-small"]
     assert set(ours.model) == {f"{tables.OURS}, tfd-small"} and (ours.se_folds > 0).all()
+
+
+@pytest.mark.slow
+def test_03_trains_the_face_stand_in(papermill, clean_tree, tmp_path):
+    done = papermill("03_parzen.ipynb", {"dataset": "tfd", "profile": "quick"}, GANREPRO_DATA=str(tmp_path))
+    (csv,) = (tmp_path / "runs/tables").glob("*.csv")
+    assert (labelled_a_stand_in(done, csv).n_seeds.dropna() == 1).all()
 
 
 def test_03_on_the_toronto_faces_in_their_own_layout(papermill, tmp_path):
@@ -101,7 +104,8 @@ def test_03_strict_refuses_the_stand_in_with_instructions(papermill, tmp_path):
     assert not (tmp_path / "runs/quick").exists()
 
 
-def test_03_from_the_root_on_ones_own_pictures(papermill, tmp_path):
+def test_03_from_the_root_on_ones_own_pictures(papermill, tmp_path, monkeypatch):
+    """Its record has the bits of the module's."""
     rng = np.random.default_rng(0)
     blobs = (255 * np.exp(-(((np.indices((12, 12))[:, None] - rng.uniform(3, 9, (2, 400, 1, 1))) ** 2).sum(0) / 4)))
     np.savez(tmp_path / "blobs.npz", images=blobs.astype(np.uint8))
@@ -111,6 +115,11 @@ def test_03_from_the_root_on_ones_own_pictures(papermill, tmp_path):
     assert done.returncode == 0, done.stderr[-3000:]
     assert "1000 samples" in row.read_text()
     assert "blobs" in done.text
+    monkeypatch.setenv("GANREPRO_RUNS", str(tmp_path / "again"))
+    again = records.get_or_train(str(tmp_path / "blobs.npz"), "quick", device="cpu")
+    made = records.Record(tmp_path / "runs" / again.path.relative_to(tmp_path / "again"))
+    assert np.array_equal(made.samples, again.samples) and np.array_equal(made.ll, again.ll)
+    assert all(torch.equal(p, again.weights()[name]) for name, p in made.weights().items())
 
 
 def test_03_on_fashion_mnist(papermill, monkeypatch):

@@ -1,0 +1,7 @@
+"""`python -m ganrepro.cli`, as `ganrepro`."""
+
+import sys
+
+from . import main
+
+sys.exit(main())

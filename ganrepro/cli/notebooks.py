@@ -1,0 +1,41 @@
+"""`ganrepro reproduce` and `ganrepro notebooks`."""
+
+from __future__ import annotations
+
+import ast
+import time
+from argparse import Namespace
+from typing import Any
+
+from ganrepro import paths
+
+
+def run_notebooks(options: Namespace) -> None:
+    from ganrepro.report import notebooks, tables
+
+    given = {name: literal(value) for name, value in options.parameter}
+    if options.profile:
+        given["profile"] = options.profile
+    began = time.time()
+    done = list(notebooks.run(options.only, given))
+    written = [p for p in sorted(paths.runs().glob("*/*.*")) if p.stat().st_mtime >= began]
+    for path in (p for p in written if p.name.startswith("table1_")):
+        print(f"\n{path}\n{tables.readable(tables.pd.read_csv(path)).to_string(index=False)}")
+    print("\nFigures", *(p for p in written if p.suffix.lower() in (".png", ".gif", ".svg", ".pdf")), sep="\n  ")
+    print("\nNotebooks", *(f"{n.name:<16} {n.seconds:6.1f} s   {n.output}" for n in done), sep="\n  ")
+
+
+def literal(text: str) -> Any:
+    """A command line value as papermill reads it: True, False, numbers and lists are parsed, all else is text."""
+    try:
+        value = ast.literal_eval(text)
+    except (ValueError, SyntaxError):
+        return text
+    return value if isinstance(value, bool | int | float | list) else text
+
+
+def refresh_notebooks(options: Namespace) -> None:
+    from ganrepro.report import notebooks
+
+    for notebook in notebooks.refresh(options.only):
+        print(f"{notebook.name:<16} {notebook.seconds:6.1f} s")
