@@ -38,6 +38,13 @@ def expect_examples(train: Tensor, least: int) -> None:
         raise ValueError("train has equal examples only; there is nothing to learn from constant pictures")
 
 
+def expect_rows(x: Tensor, d: int) -> None:
+    """Raise TypeError or ValueError unless x is a tensor of finite floats (n, d), with n at least 1."""
+    expect(Tensor, x=x)
+    if x.ndim != 2 or x.shape[1] != d or not len(x) or not x.is_floating_point() or not bool(x.isfinite().all()):
+        raise ValueError(f"x has shape {tuple(x.shape)} and dtype {x.dtype}; expected finite floats (n, {d})")
+
+
 def generator_of(seed: int) -> torch.Generator:
     """A CPU random stream of its own. Raises ValueError for a seed that is not an int in torch's range."""
     expect_number("seed", seed, 0, 2**32 - 1)

@@ -11,7 +11,7 @@ from torch import Tensor
 from ganrepro.device import plain_torch
 from ganrepro.parameters import expect_number
 
-from .fitted import expect_draw, expect_examples
+from .fitted import expect_draw, expect_examples, expect_rows
 
 RANK = 1e-10  # eigenvalues below this share of the largest are rounding errors
 
@@ -50,9 +50,10 @@ class Gaussian:
     def log_density(self, x: Tensor, sigma: float = 0.0) -> Tensor:
         """log p(x) of x (n, d) in nats, (n,) float64: the density of a draw plus noise N(0, sigma^2 I).
 
-        A Parzen window of that sigma on infinitely many draws has the same density. Raises ValueError for sigma = 0
-        where the covariance has no inverse, since no density exists then.
+        A Parzen window of that sigma on infinitely many draws has the same density. Raises ValueError for other
+        shapes, and for sigma = 0 where the covariance has no inverse, since no density exists then.
         """
+        expect_rows(x, len(self.mean))
         expect_number("sigma", sigma, 0, 1e6, float)
         if sigma == 0 and self.rank < len(self.mean):
             raise ValueError(f"sigma = 0, but the covariance has rank {self.rank} of {len(self.mean)} and the draws no "

@@ -19,7 +19,7 @@ from torch import Tensor
 from ganrepro.device import plain_torch
 from ganrepro.parameters import expect_number
 
-from .fitted import expect_draw, expect_examples, generator_of
+from .fitted import expect_draw, expect_examples, expect_rows, generator_of
 
 FLOOR = 1e-3  # added to the variances (scikit-learn's reg_covar), so that no component shrinks to a point
 
@@ -60,7 +60,9 @@ class Mixture:
     @plain_torch
     def log_density(self, x: Tensor, sigma: float) -> Tensor:
         """log p(x) of x (n, d) in nats, (n,) float64: the density of a draw plus noise N(0, sigma^2 I), to which a
-        Parzen window of that sigma on infinitely many draws comes down. Raises ValueError for a sigma not above 0."""
+        Parzen window of that sigma on infinitely many draws comes down. Raises ValueError for other shapes and for a
+        sigma not above 0."""
+        expect_rows(x, len(self.mean))
         expect_number("sigma", sigma, 1e-6, 1e6, float)
         (d, q), away = self.basis.T.shape, x.double() - self.mean
         c = away @ self.basis.T  # (n, q)

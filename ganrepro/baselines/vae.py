@@ -83,8 +83,11 @@ class VAE:
 
         One draw is an unbiased estimate of the bound above; more of them tighten it in the mean (Burda, Grosse and
         Salakhutdinov, 2016). sigma: of the pixels, in place of the learned one, which the encoder was trained for.
+        Raises ValueError for draws below 1 and a sigma not above 0.
         """
         expect_number("draws", draws, 1, 10**6)
+        if sigma is not None:
+            expect_number("sigma", sigma, 1e-6, 1e6, float)
         rng = generator_of(seed)
         noise = self.log_variance if sigma is None else torch.tensor(2 * math.log(sigma))
         found = []

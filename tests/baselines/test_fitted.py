@@ -112,6 +112,15 @@ def test_what_a_model_is_not_for_is_refused(fit, message, train):
         fit(train)
 
 
+@pytest.mark.parametrize("bad", [torch.rand(5, 63), torch.rand(64), torch.full((5, 64), math.nan), torch.zeros(0, 64)])
+def test_densities_of_other_shapes_are_refused(bad, train):
+    for model in (FITS["gaussian"](train), FITS["mixture"](train)):
+        with pytest.raises(ValueError, match=r"expected finite floats \(n, 64\)"):
+            model.log_density(bad, 0.2)
+    with pytest.raises(ValueError, match="sigma = 0"):
+        FITS["vae"](train).bound(train, sigma=0.0)
+
+
 AMBIENT = {
     "float64": lambda: torch.set_default_dtype(torch.float64),
     "no gradients": lambda: torch.set_grad_enabled(False),
