@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
-from ganrepro.baselines import comparison
-from ganrepro.baselines.comparison import BELIEF, BINARY, GAUSSIAN, KMEANS, MIXTURE, REAL, VARIATIONAL, Result
+from ganrepro.baselines import survey
+from ganrepro.baselines.survey import BELIEF, BINARY, GAUSSIAN, KMEANS, MIXTURE, REAL, VARIATIONAL, Result
 
 from .claims import Claim
 
@@ -30,7 +30,7 @@ def listed(results: Mapping[str, Result]) -> list[Claim]:
     over = "test examples, one fit"
     found = [Claim(f"Parzen score: {name}", r.ll.tolist(), over, "nats") for name, r in results.items()]
     real = results[REAL].ll
-    for name in (KMEANS, MIXTURE, BELIEF, comparison.WALKBACK):
+    for name in (KMEANS, MIXTURE, BELIEF, survey.WALKBACK):
         found.append(_above(f"{name} above real data, by the Parzen score (paired)", results[name].ll - real))
     found.append(_above("DBN: pixels as probabilities above pixels drawn as 0 or 1 (paired)",
                         results[BELIEF].ll - results[BINARY].ll))  # fmt: skip
