@@ -8,7 +8,7 @@ PIP = $(BIN)/python -m pip --disable-pip-version-check
 TORCH = 2.13.0
 
 .DEFAULT_GOAL := help
-.PHONY: help venv reproduce test test-all test-oldest check notebooks records results bench lock clean
+.PHONY: help venv reproduce test test-all test-oldest test-slurm check notebooks records results bench site lock clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -88,6 +88,9 @@ test-oldest: ## the unit tests at the lower bounds that pyproject.toml declares,
 	"$$dir/venv/bin/python" -m pip --disable-pip-version-check install -qq -r "$$dir/minima" -e ".[test]"; \
 	OMP_NUM_THREADS=1 "$$dir/venv/bin/python" -m pytest -n 2 --dist loadscope tests --ignore tests/notebooks --ignore tests/project $(ARGS)
 
+test-slurm: venv ## sweeps on a SLURM of one node that the test starts; needs Debian's slurm-wlm and munge
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n0 -m "" --timeout 1500 tests/slurm $(ARGS)
+
 # --- for those who change it ---------------------------------------------------------------------------
 
 notebooks: venv ## execute the notebooks in place, to commit them with fresh outputs
@@ -98,6 +101,13 @@ records: venv ## train the paper records that are missing (resumes; uses a GPU w
 
 bench: venv ## measure speed against peers and the limit, some ten minutes, and store it in results/benchmarks
 	@$(BIN)/python -m benchmarks
+
+SITE = sphinx myst-nb furo jupyter_server_mathjax
+site: venv ## the notebooks, pages and interface as a static site in build/site, with search; its links are checked
+	@[ -d build/site-packages/furo ] || $(PIP) install -qq --target build/site-packages $(SITE) 2>/dev/null
+	PYTHONPATH=build/site-packages $(BIN)/python -m sphinx -q -W --keep-going -c docs/site . build/site
+	@$(BIN)/python tools/links.py build/site
+	@echo "Open build/site/index.html."
 
 results: venv ## copy finished paper records into results/ and rebuild tables, figures and README from them
 	@$(BIN)/ganrepro results $(ARGS)

@@ -73,7 +73,7 @@ def descend(p_data: ArrayLike, p_g: ArrayLike, steps: int, rate: float, *, dx: f
     A move is p_g <- p_g exp(-rate g) / sum, with g = dC/dp_g = log(1 - D*): a gradient step that stays on the simplex.
     C falls at every move for rate <= 1, and after t of them C + log 4 <= KL(p_data || start) / (rate t), because C's
     curvature is below that of p log p. Far larger rates overshoot. Where the start is 0, p_g stays 0. Returns the
-    trajectory from the start on, (steps + 1, *shape). Raises ValueError for steps below 0 and a rate not above 0.
+    trajectory from the start on, of shape (steps + 1, ...). Raises ValueError for steps below 0 and a rate not above 0.
     """
     (real, start), cell = _distributions(dx, p_data=p_data, p_g=p_g)
     if isinstance(steps, bool) or not isinstance(steps, int | np.integer) or steps < 0:

@@ -11,8 +11,9 @@ import torch
 
 import ganrepro
 from ganrepro import datasets, networks, parzen, recipes, records, training
+from ganrepro.baselines import comparison, measuring
 from ganrepro.device import plain_torch
-from ganrepro.diagnostics import memorisation, neighbours, spectrum
+from ganrepro.diagnostics import duality_gap, dynamics, memorisation, neighbours, spectrum
 from ganrepro.extensions import conditional, inference, semisupervised, subsets
 from ganrepro.extensions.conditional import attributes, density, evaluation
 from ganrepro.extensions.coordination import rejection
@@ -126,7 +127,23 @@ def inferred(m):
             inference.activations(m["g"], m["z"], 1)]  # fmt: skip
 
 
+def played(m):
+    toy, start = dynamics.dirac_gan("minimax", 0.3), m["z"][0, :2]
+    rates = [dynamics.predicted_rate(toy, rule, start, 0.1, 0.5) for rule in dynamics.RULES]
+    return [*(dynamics.play(toy, rule, start, 0.1, 2, 0.5) for rule in dynamics.RULES), rates]
+
+
+def measured(m):
+    g, d = (net(m["recipe"], torch.Generator().manual_seed(0)) for net in (networks.Generator, networks.Discriminator))
+    given = {"steps": 2, "batch_size": 8, "seed": 0, "learning_rate": 1e-3}
+    curves = measuring.train("Wasserstein, gradient penalty", g, d, m["data"].train, **given)
+    gap = duality_gap.duality_gap(g, d, m["data"].train, m["data"].train, steps=2, seed=0)
+    return [curves.to_numpy(), g.state_dict(), gap.gap, comparison.measure(m["z"][:, :2], datasets.load("ring"))]
+
+
 PUBLIC = {
+    "dynamics": played,
+    "measuring": measured,
     "datasets.load": lambda m: [of_dataset(datasets.load(name)) for name in ("digits", "ring", "att", "mnist")],
     "Dataset.fold": lambda m: of_dataset(datasets.load("att").fold(1)),
     "datasets.from_arrays": lambda m: of_dataset(own_arrays(m)),

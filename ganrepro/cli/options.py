@@ -12,7 +12,16 @@ from typing import Any
 from .data import add_data, data_status, remove_data, show_data, show_sheet
 from .doctor import doctor
 from .notebooks import refresh_notebooks, run_notebooks
-from .records import check_records, list_records, publish_results, run_ablations, snapshot_records, train_records
+from .records import (
+    check_records,
+    list_records,
+    publish_results,
+    run_ablations,
+    snapshot_records,
+    tabulate_records,
+    train_records,
+)  # fmt: skip
+from .sweep import sweep
 
 DATA_ACTIONS = ("list", "add", "show", "remove", "status")
 
@@ -61,10 +70,27 @@ def parser() -> argparse.ArgumentParser:
     for it in (reproduce, notebooks):
         it.add_argument("--only", metavar="NN", help="such as 03; may be repeated", **several)
 
-    records = commands.add_parser("records", help="train, list or snapshot run records")
+    swept = command("sweep", sweep, "notebooks over data sets and seeds, here or on a cluster (by Snakemake)")
+    swept.add_argument("--seeds", default="0-2", help="such as 0-9 or 0,2,5-7; default 0-2")
+    swept.add_argument("--dataset", default="mnist", help="several with commas between; default mnist")
+    swept.add_argument("--only", metavar="NN", help="a notebook to run beside 03; may be repeated", **several)
+    swept.add_argument("-p", "--parameter", nargs=2, metavar=("NAME", "VALUE"), help="as of papermill", **several)
+    swept.add_argument("--cores", type=int, default=2, help="jobs at once on this machine; default 2")
+    swept.add_argument("--profile", help="slurm, or a folder with a Snakemake profile: where else to run")
+    swept.add_argument("--memory", type=int, default=4000, help="of a job, in MB; default 4000")
+    swept.add_argument("--minutes", type=int, default=240, help="of a job; default 240; a retry resumes its training")
+    swept.add_argument("--gpus", type=int, default=0, help="of a job; with -p device cuda")
+    swept.add_argument("-n", "--dry-run", action="store_true", help="list the jobs alone")
+    swept.add_argument("more", nargs="*", metavar="-- OPTION", help="options of Snakemake")
+
+    records = commands.add_parser("records", help="train, list, check or tabulate run records")
     kinds = records.add_subparsers(required=True, metavar="WHAT")
     every = command("list", list_records, "all records that are here", kinds)
     command("check", check_records, "whether their files are whole", kinds)
+    table = command("table", tabulate_records, "Table 1 of the records here, with errors over seeds", kinds)
+    table.add_argument("--dataset", help="may be repeated; default: all", **several)
+    table.add_argument("--profile", choices=["quick", "paper"], default="paper")
+    table.add_argument("--out", default="", help="a CSV file; default: print it")
     train = command("train", train_records, "train missing paper records, most wanted first; resumes", kinds)
     train.add_argument("--epochs", type=int, help="in all; default: the recipe's")
     going_on = train.add_mutually_exclusive_group()

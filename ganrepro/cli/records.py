@@ -9,6 +9,8 @@ from argparse import Namespace
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
+from ganrepro import parameters
+
 from .data import size_of
 
 if TYPE_CHECKING:
@@ -57,6 +59,26 @@ def check_records(options: Namespace) -> int:
             found, damaged = str(error), damaged + 1
         print(f"{record.path}: {found}", flush=True)
     return int(damaged > 0)
+
+
+def tabulate_records(options: Namespace) -> None:
+    """Table 1 of the records here, committed and local, for people or as a file."""
+    from ganrepro import datasets, paths, records
+    from ganrepro.report import tables
+
+    parameters.refuse_suffix("out", options.out, (".csv",))
+    wanted = {name if name in datasets.NAMES else datasets.load(name).name for name in options.dataset}
+    wanted |= {*tables.STAND_INS} if "tfd" in wanted else set()
+    found = [r for r in records.longest(options.profile) if not wanted or r.meta["dataset"]["name"] in wanted]
+    if not found:
+        raise ValueError(f"there is no {options.profile} record of {', '.join(options.dataset) or 'any data set'}")
+    table = tables.table1(found, "computed here")
+    if wanted:
+        table = table[table.dataset.isin(wanted | ({"tfd"} if wanted & {*tables.STAND_INS} else set()))]
+    if options.out:
+        print(records.write_table(table, paths.absolute(options.out)))
+    else:
+        print(tables.readable(table).to_string(index=False))
 
 
 def train_records(options: Namespace) -> None:

@@ -11,7 +11,8 @@ REMEDIES = {errno.ENOSPC: _SPACE, errno.EDQUOT: _SPACE, errno.EACCES: "make it w
             errno.EROFS: "{}a folder that can be written to",
             errno.ENOTDIR: _IN_THE_WAY, errno.EEXIST: _IN_THE_WAY}  # fmt: skip
 NOTEBOOK_PACKAGES = ("papermill", "nbformat", "ipykernel", "jupyterlab", "sympy")
-NEEDED_BY = {**dict.fromkeys(NOTEBOOK_PACKAGES, "notebooks"), "shtab": "completion"}  # packages and their extras
+NEEDED_BY = {**dict.fromkeys(NOTEBOOK_PACKAGES, "notebooks"), "shtab": "completion",
+             "snakemake": "sweep"}  # packages and their extras
 
 
 def one_line(error: Exception) -> str:

@@ -84,6 +84,16 @@ def everything() -> list[Record]:
     return [record for root in _roots() for record in below(root)]
 
 
+def longest(profile: str) -> list[Record]:
+    """The records at hand of a profile; of a committed and a local one of the same training the longer."""
+    found: dict[Path, Record] = {}
+    for root in _roots():
+        for record in below(root, profile):
+            place = record.path.relative_to(root)
+            found[place] = max(found.get(place, record), record, key=lambda r: r.meta["epochs"])
+    return list(found.values())
+
+
 def _roots() -> list[Path]:
     return [paths.results(), paths.runs()] if paths.REPOSITORY else [paths.runs()]
 

@@ -145,7 +145,7 @@ def commit_tables() -> list[Path]:
     """Put the tables of ablations, claims and comparisons that were made at full length under results/, and models and
     samples that were stored beside them under the same names."""
     made = [stored for study in (ablations.STUDY, alternating.STUDY) for stored in (study.scores, study.curves)]
-    for kind in ("claims", "coordination", "baselines"):
+    for kind in ("claims", "coordination", "equilibrium", "baselines"):
         stems = [path.stem for path in sorted((paths.runs() / kind).glob("*_paper*.csv"))]
         made += [StoredTable(kind, stem) for stem in stems if not OWN_PICTURES.search(stem)]
     made = [stored for stored in made if stored.file.is_file() and not _superseded(stored)]

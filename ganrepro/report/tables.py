@@ -113,8 +113,9 @@ def _combined(parts: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     }
 
 
-def table1(committed: Sequence[Record]) -> pd.DataFrame:
-    """results/table1.csv: the paper's rows, ours, and the controls, for each data set that has a record."""
+def table1(committed: Sequence[Record], source: str = "results/paper") -> pd.DataFrame:
+    """The paper's rows, ours, and the controls, for each data set that has a record; of the committed ones it is
+    results/table1.csv."""
     parts: dict[str, pd.DataFrame] = {}
     for dataset in dict.fromkeys(["mnist", *(r.meta["dataset"]["name"] for r in committed)]):
         own = [r for r in committed if r.meta["dataset"]["name"] == dataset]
@@ -122,7 +123,7 @@ def table1(committed: Sequence[Record]) -> pd.DataFrame:
         papers = "tfd" if dataset in STAND_INS else dataset
         parts.setdefault(f"paper {papers}", paper_rows(papers))  # once, above both stand-ins of TFD
         stand_in = f"TFD stand-in: {own[0].label}" if own and dataset in STAND_INS else None
-        parts[dataset] = join(gan_rows(own, "results/paper", stand_in), control_rows(dataset))
+        parts[dataset] = join(gan_rows(own, source, stand_in), control_rows(dataset))
     return join(*parts.values())
 
 

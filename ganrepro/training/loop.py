@@ -40,6 +40,13 @@ class Diverged(FloatingPointError):
         self.others, self.records = list(others), list[Any]()
 
 
+class Interrupted(KeyboardInterrupt):
+    """A training was interrupted; the message says what is kept. A notebook shows that line alone."""
+
+    def _render_traceback_(self) -> list[str]:  # IPython's protocol
+        return [str(self)]
+
+
 @plain_torch
 def train(
     recipe: Recipe, data: Dataset, *, seeds: Sequence[int] = (0,), device: str = "auto", epochs: int | None = None,
@@ -58,7 +65,8 @@ def train(
     Fewer examples than recipe.batch_size make one smaller minibatch, which a line says.
     Only one process at a time trains from a checkpoint: others wait, and go on from what it left.
     Raises ValueError for arguments out of range, data that do not fit the recipe, and a checkpoint of another recipe or
-    other data; Diverged, a FloatingPointError, once the other seeds are trained, where one of them diverged.
+    other data; Diverged, a FloatingPointError, once the other seeds are trained, where one of them diverged;
+    Interrupted, a KeyboardInterrupt.
     """
     expect(Recipe, recipe=recipe)
     epochs = recipe.epochs if epochs is None else epochs
@@ -83,8 +91,14 @@ def train(
         together, groups = where.type == "cuda" if replicas is None else replicas, [[run] for run in runs]
         if together:  # those of equal length share a step
             groups = [[run for run in runs if run.epoch == epoch] for epoch in sorted({run.epoch for run in runs})]
-        stopped = [_train_group(group, data, x, epochs, validate_every, files, together, show_progress)
-                   for group in groups]  # fmt: skip
+        try:
+            stopped = [_train_group(group, data, x, epochs, validate_every, files, together, show_progress)
+                       for group in groups]  # fmt: skip
+        except KeyboardInterrupt:
+            kept = "run it again to go on from the last checkpoint" if any(f.exists() for f in files.values()) else (
+                "it has no checkpoint, so that it begins anew")  # fmt: skip
+            done = ", ".join(f"seed {run.seed} after epoch {run.epoch}" for run in runs)
+            raise Interrupted(f"the training of {recipe.name} to {epochs} epochs was stopped, {done}; {kept}") from None
     if any(stopped):
         why = {run: reason for found in stopped for run, reason in found.items()}
         raise Diverged("; ".join(why.values()), [run for run in runs if run not in why])

@@ -87,7 +87,7 @@ def test_training_brings_samples_nearer_to_the_ring(function, x):
     assert list(curves.columns) == list(measuring.CURVES)
     assert list(curves.step) == seen[1:] == list(range(1, steps + 1))
     assert seen[0] == 0 and np.isfinite(curves.to_numpy()).all() and not g.training
-    largest = max(float(p.abs().max()) for p in d.parameters())
+    largest = max(p.abs().max().item() for p in d.parameters())
     assert (largest <= 0.1 + 1e-6) == (function == measuring.CLIPPED)
 
 

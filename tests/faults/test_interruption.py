@@ -2,13 +2,15 @@
 
 import random
 import signal
+import time
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from ganrepro import records
+from ganrepro import records, training
+from ganrepro.training import checkpoints
 
 TRAIN = 'status = cli.main(["records", "train", "--dataset", "digits", "--epochs", "8", "--device", "cpu"])'
 SIGNALS = (signal.SIGKILL, signal.SIGTERM, signal.SIGINT)
@@ -115,3 +117,69 @@ for i in range(10**6):
     records.write_table(pd.DataFrame({"x": [1]}), runs / "table.csv")
     promise("killed writers of tables and figures leave whole ones", 6, torn + hidden(runs))
 
+
+
+LONG = """
+from ganrepro import datasets, training
+from ganrepro.recipes import Layer, for_dataset
+data = datasets.load("digits")
+recipe = for_dataset("digits", data.shape).replace(
+    generator=(Layer(32, "relu"), Layer(64, "sigmoid", bias="marginal")),
+    discriminator=(Layer(16, "maxout", 0.05, pieces=5), Layer(1, "linear", 0.05)),
+)
+options = {"device": "cpu", "show_progress": False}
+"""
+CELL = "(run,) = training.train(recipe, data, epochs=EPOCHS, checkpoint_dir=FOLDER, **options)"
+JUDGE = """
+import torch
+(whole,) = training.train(recipe, data, epochs=run.epoch, **options)
+print(run.epoch, all(torch.equal(p, run.weights()[n]) for n, p in whole.weights().items()))
+"""
+
+
+def test_interrupt_kernel_and_the_cell_again(tmp_path, monkeypatch, promise):
+    """As JupyterLab's stop button does it: one line, and the same cell goes on to the bits of an unbroken training."""
+    start_new_kernel = pytest.importorskip("jupyter_client.manager").start_new_kernel
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    manager, client = start_new_kernel(kernel_name="python3")
+
+    def run(code, interrupt=None):
+        """The outputs of a cell, which is interrupted as soon as that file is there."""
+        said, ident = [], client.execute(code)
+        while interrupt is not None and not interrupt.exists():
+            time.sleep(0.02)
+        if interrupt is not None:
+            manager.interrupt_kernel()
+        while True:
+            message = client.get_iopub_msg(timeout=120)
+            if message["parent_header"].get("msg_id") != ident:
+                continue
+            if message["msg_type"] == "status" and message["content"]["execution_state"] == "idle":
+                return said
+            said.append((message["msg_type"], message["content"]))
+
+    def cell(epochs):
+        return CELL.replace("EPOCHS", str(epochs)).replace("FOLDER", repr(str(tmp_path)))
+
+    try:
+        run(LONG)
+        errors = [content for kind, content in run(cell(100_000), tmp_path / "seed0.safetensors") if kind == "error"]
+        reached = checkpoints.read_metadata(tmp_path / "seed0.safetensors")["state"]["epoch"]
+        run(cell(reached + 1))
+        (epoch, same) = next(c["text"] for kind, c in run(JUDGE) if kind == "stream").split()
+    finally:
+        client.stop_channels()
+        manager.shutdown_kernel(now=True)
+    (error,) = errors
+    assert error["traceback"] == [error["evalue"]] and "\n" not in error["evalue"]
+    assert "run it again to go on from the last checkpoint" in error["evalue"] and int(epoch) == reached + 1
+    promise("Interrupt Kernel and the cell again: one line, then the same bits", 1, [] if same == "True" else [same])
+
+
+def test_an_interrupted_training_says_what_is_kept(digits, small_recipe, monkeypatch):
+    def stopped(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(training.loop, "_advance", stopped)
+    with pytest.raises(training.Interrupted, match="2 epochs was stopped, seed 0 after epoch 0; it has no check"):
+        training.train(small_recipe(epochs=2), digits, device="cpu")

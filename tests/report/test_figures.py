@@ -1,5 +1,6 @@
 """Figures: the right pixels in the right places, and files that are whole and the same every time."""
 
+import io
 import os
 
 import matplotlib.pyplot as plt
@@ -8,7 +9,9 @@ import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from matplotlib.colors import to_rgb
 from matplotlib.patches import Rectangle
+from PIL import Image
 
 from ganrepro import parzen
 from ganrepro.diagnostics import growth
@@ -228,3 +231,18 @@ def test_the_style_is_safe_for_colour_blind_readers():
     colors = {f"#{c.lstrip('#')}".upper() for c in plt.rcParams["axes.prop_cycle"].by_key()["color"]}
     assert colors <= okabe_ito and len(colors) == 7
     assert {figures.DATA, figures.MODEL, figures.DISCRIMINATOR, figures.ACCENT} <= okabe_ito
+
+
+def test_a_palette_keeps_white_and_the_colour_of_every_line_in_a_smaller_file():
+    figure, drawn = plt.figure(), io.BytesIO()
+    cycle = plt.rcParams["axes.prop_cycle"].by_key()["color"]
+    for i, colour in enumerate(cycle):
+        figure.gca().plot(np.sin(np.arange(60) / 3 + i) + i, color=colour)
+    figure.savefig(drawn, format="png")
+    smaller = figures._with_palette(drawn.getvalue(), 64)
+    with Image.open(io.BytesIO(smaller)) as few, Image.open(drawn) as before:
+        assert few.size == before.size and few.mode == "P" and len(smaller) < len(drawn.getvalue()) / 2
+        kept = np.array(few.getpalette()).reshape(-1, 3)
+    for wanted, most in [("#FFFFFF", 1), *((colour, 6) for colour in cycle)]:
+        apart = np.abs(kept - 255 * np.array(to_rgb(wanted)))
+        assert apart.max(1).min() <= most, wanted

@@ -80,7 +80,8 @@ def test_own_pictures_never_stand_in_a_committed_table(here, monkeypatch):
     for place, dataset in (("paper/mnist/seed0", "mnist"), ("paper/mnist@faces-12345678/seed0", "faces-12345678")):
         record(here / "runs", place, RECIPES["mnist"], dataset)
     for kind, name in (("claims", "05_conditional_faces-12345678_paper"), ("claims", "05_conditional_mnist_paper"),
-                       ("coordination", "mnist_paper-12345678_paper"), ("coordination", "mnist_paper_samples")):
+                       ("coordination", "mnist_paper-12345678_paper"), ("coordination", "mnist_paper_samples"),
+                       ("equilibrium", "toys_paper"), ("equilibrium", "toys_quick")):  # fmt: skip
         path = here / "runs" / kind / f"{name}.csv"
         path.parent.mkdir(exist_ok=True)
         path.write_text("measured\n1\n")
@@ -98,7 +99,7 @@ def test_own_pictures_never_stand_in_a_committed_table(here, monkeypatch):
     assert pd.read_csv(here / "repo/results/table1.csv").dataset.tolist() == ["mnist"]
     committed = {p.name for p in (here / "repo/results").rglob("*") if p.is_file()}
     assert committed == {"record.json", "curves.csv", "ll.npz", "samples.npz", "weights.safetensors", "table1.csv",
-                         "05_conditional_mnist_paper.csv", "mnist_paper_samples.csv"}  # fmt: skip
+                         "05_conditional_mnist_paper.csv", "mnist_paper_samples.csv", "toys_paper.csv"}  # fmt: skip
     assert [p.name for p in (here / "repo/results/paper").iterdir()] == ["mnist"]
 
 
