@@ -26,8 +26,9 @@ from ganrepro.training import checkpoints
 from . import coordination, documents, figures, tables
 
 FULL_SEEDS, FEWER_SAMPLES, FEWER_IN_COLOUR = 4, 1000, 300  # all samples of MNIST's first seeds, fewer of all others
-MODELS = ".safetensors"
+BESIDE = (".safetensors", ".npz")  # models and samples that are stored beside a table
 FEWER_PROGRESS = 10  # of the 100 points that are followed through a training
+TABLES = ("claims", "coordination", "equilibrium", "generalization", "baselines")  # folders below results/
 NEVER = ("fer2013",)  # its pictures, and figures that hold them, are not ours to pass on; samples are the model's own
 WITH_GENERATOR = {  # small nets that notebooks draw from, below results/paper
     "tfd-small@att/seed0/fold0", "subsets-small/seed0",
@@ -142,15 +143,16 @@ def _committed_arrays(record: Record) -> dict[str, NDArray[Any]]:
 
 
 def commit_tables() -> list[Path]:
-    """Put the tables of ablations, claims and comparisons that were made at full length under results/, and models that
-    were stored beside them under the same names."""
+    """Put the tables of ablations, claims and comparisons that were made at full length under results/, and models and
+    samples that were stored beside them under the same names."""
     made = [stored for study in (ablations.STUDY, alternating.STUDY) for stored in (study.scores, study.curves)]
-    for kind in ("claims", "coordination", "equilibrium", "generalization"):
+    for kind in TABLES:
         stems = [path.stem for path in sorted((paths.runs() / kind).glob("*_paper*.csv"))]
         made += [StoredTable(kind, stem) for stem in stems if not OWN_PICTURES.search(stem)]
     made = [stored for stored in made if stored.file.is_file() and not _superseded(stored)]
     pairs = [(stored.file, stored.committed_file) for stored in made]
-    pairs += [(own, end.with_suffix(MODELS)) for file, end in pairs if (own := file.with_suffix(MODELS)).is_file()]
+    pairs += [(own, end.with_suffix(suffix)) for file, end in pairs for suffix in BESIDE
+              if (own := file.with_suffix(suffix)).is_file()]  # fmt: skip
     for file, committed in pairs:
         with paths.atomic_file(committed) as unfinished:
             shutil.copyfile(file, unfinished)

@@ -139,9 +139,14 @@ def test_models_are_committed_with_the_table_that_they_stand_beside(here):
     claims.mkdir(parents=True)
     for name in ("06_a_paper.csv", "06_a_paper.safetensors", "06_a_quick.safetensors", "07_alone_paper.safetensors"):
         (claims / name).write_text(name)
+    (here / "runs/baselines").mkdir()
+    for name in ("a_paper.csv", "a_paper.npz", "a_quick.npz"):
+        (here / "runs/baselines" / name).write_text(name)
     publish.commit_tables()
-    committed = {p.name: p.read_text() for p in (here / "repo/results/claims").iterdir()}
-    assert committed == {name: name for name in ("06_a_paper.csv", "06_a_paper.safetensors")}
+    folders = [here / "repo/results" / kind for kind in ("claims", "baselines")]
+    committed = {p.name: p.read_text() for folder in folders for p in folder.iterdir()}
+    kept = ("06_a_paper.csv", "06_a_paper.safetensors", "a_paper.csv", "a_paper.npz")
+    assert committed == {name: name for name in kept}
 
 
 def test_a_table_of_an_earlier_commit_does_not_replace_a_later_one(here, monkeypatch, capsys):
