@@ -82,7 +82,17 @@ def test_a_dry_run_lists_the_jobs(here, capfd):
 
 
 @needs_snakemake
-def test_a_sweep_makes_every_record_and_the_table_over_seeds(here, capfd):
+def test_a_sweep_makes_the_records_and_the_table_over_seeds(here, capfd):
+    arguments = ["sweep", "--seeds", "0-1", "--dataset", "gaussian1d", "-p", "profile", "quick"]
+    assert cli.main(arguments) == 0
+    rows, found = pd.read_csv(here / "runs/sweep/quick/table1.csv"), records.below(here / "runs", "quick")
+    assert [r.meta["seed"] for r in found] == [0, 1] and (rows.n_seeds == 2).all() and (rows.se_seeds > 0).all()
+    assert "(seeds)" in capfd.readouterr().out
+
+
+@needs_snakemake
+@pytest.mark.slow
+def test_a_sweep_goes_on_after_failures_and_finds_what_is_there(here, capfd):
     """Its notebooks fail at first, and stay to be looked at; the same command goes on; the next one finds all there."""
     pictures = np.random.default_rng(0).integers(0, 256, (200, 4, 4), np.uint8)
     (here / "small.npz").write_text("not yet")

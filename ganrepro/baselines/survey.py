@@ -212,7 +212,7 @@ def committed(dataset: str) -> tuple[pd.DataFrame, NDArray[np.uint8]] | None:
     found = stored(dataset, "paper")
     if (rows := found.committed()) is None:
         return None
-    with np.load(found.committed_file.with_suffix(".npz")) as arrays:
+    with np.load(found.committed_file.with_suffix(".npz"), allow_pickle=False) as arrays:
         return rows, arrays["pictures"]
 
 

@@ -6,6 +6,7 @@ import pytest
 SHORT = {"dataset": "digits", "steps": 20, "long_steps": 60, "arm_steps": 40}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("given", [{"update": "simultaneous"}, {"k": 3}])
 def test_02_runs_both_updates_on_other_pictures(papermill, clean_tree, tmp_path, given):
     done = papermill("02_algorithm1.ipynb", SHORT | given | {"out": tmp_path / "steps.csv"})

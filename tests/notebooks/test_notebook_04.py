@@ -4,6 +4,7 @@ import json
 import re
 
 import numpy as np
+import pytest
 
 
 def test_04_shows_faces_that_differ_and_are_no_copies(papermill, clean_tree, tmp_path):
@@ -17,6 +18,7 @@ def test_04_shows_faces_that_differ_and_are_no_copies(papermill, clean_tree, tmp
     assert "the model's lines are varied and even: True" in said and "is used instead" not in said  # it has its weights
 
 
+@pytest.mark.slow
 def test_04_calls_collapsed_faces_alike_and_not_copied(papermill, clean_tree, tmp_path):
     """After the 500 steps of the quick profile."""
     done = papermill("04_samples.ipynb", {"dataset": "tfd", "profile": "quick"}, GANREPRO_DATA=str(tmp_path))
@@ -27,6 +29,7 @@ def test_04_calls_collapsed_faces_alike_and_not_copied(papermill, clean_tree, tm
     assert "the model's lines are varied and even: False" in said
 
 
+@pytest.mark.slow
 def test_04_trains_with_a_learning_rate_of_ones_own(papermill, tmp_path):
     done = papermill("04_samples.ipynb", {"dataset": "digits", "learning_rate": 0.02})
     assert done.returncode == 0, done.stderr[-3000:]
@@ -34,6 +37,7 @@ def test_04_trains_with_a_learning_rate_of_ones_own(papermill, tmp_path):
     assert json.loads(record.read_text())["recipe"]["learning_rate"] == 0.02
 
 
+@pytest.mark.slow
 def test_04_on_pictures_that_repeat_each_other_decides_nothing(papermill, tmp_path):
     """Held-out pictures that equal training pictures are no yardstick; that is said, and is no error."""
     four = np.random.default_rng(0).integers(0, 256, (4, 6, 6), np.uint8)

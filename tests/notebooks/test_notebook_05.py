@@ -2,9 +2,11 @@
 
 import numpy as np
 import pandas as pd
+import pytest
 from sklearn.datasets import load_digits
 
 
+@pytest.mark.slow
 def test_05_on_other_digits_with_errors_over_seeds(papermill, clean_tree, tmp_path):
     given = {"dataset": "digits", "seeds": 2, "shown_class": 4, "caption": "a very thick three, leaning left"}
     done = papermill("05_conditional.ipynb", given | {"out": tmp_path / "claims.csv"})
@@ -36,6 +38,7 @@ def some_digits(path, keep, each, labels=lambda y: y):
     return path
 
 
+@pytest.mark.slow
 def test_05_on_three_classes(papermill, tmp_path):
     path = some_digits(tmp_path / "three.npz", 3, 20, lambda y: y + 1)  # less than a minibatch in all
     refused = papermill("05_conditional.ipynb", {"dataset": path})  # its defaults are about a 7

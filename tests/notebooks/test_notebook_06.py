@@ -1,10 +1,12 @@
 """Notebook 06 as its users run it, with parameters of their own."""
 
 import pandas as pd
+import pytest
 
 from ganrepro import paths
 
 
+@pytest.mark.slow
 def test_06_inference_on_other_pictures_with_settings_of_ones_own(papermill, clean_tree, tmp_path):
     given = {"dataset": "digits", "inferers": 3, "pairs": "2e3", "layer": 1, "steps": 10, "n_test": 40}
     written = tmp_path / "claims.csv"
@@ -27,6 +29,7 @@ def test_06_inference_on_other_pictures_with_settings_of_ones_own(papermill, cle
     assert not (tmp_path / "runs" / "claims").exists()
 
 
+@pytest.mark.slow
 def test_06_inference_draws_the_committed_inferer(papermill, tmp_path):
     done = papermill("06_inference.ipynb", {"steps": 20, "n_test": 60, "out": tmp_path / "claims.csv"})
     assert done.returncode == 0, done.stderr[-3000:]

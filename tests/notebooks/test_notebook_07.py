@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 
 
+@pytest.mark.slow
 def test_07_subsets_on_digits_with_a_mask_of_ones_own(papermill, clean_tree, tmp_path):
     mask = np.indices((8, 8)).sum(0) % 2
     np.save(tmp_path / "mask.npy", mask)
@@ -22,6 +23,7 @@ def test_07_subsets_on_digits_with_a_mask_of_ones_own(papermill, clean_tree, tmp
     assert "seed 1: " in done.text and "made now from its weights" in done.text
 
 
+@pytest.mark.slow
 def test_07_subsets_says_which_seed_has_no_comparable_record(papermill, tmp_path):
     rows = tmp_path / "rows.csv"
     done = papermill("07_subsets.ipynb", {"n_seeds": 2, "out": rows})

@@ -6,6 +6,7 @@ import pytest
 from sklearn.datasets import load_digits
 
 
+@pytest.mark.slow
 def test_08_on_other_data_with_few_labels(papermill, clean_tree, tmp_path):
     out = tmp_path / "claims.csv"
     given = {"dataset": "digits", "labels": 60, "draws": 4, "out": out, "seed": 1}
@@ -40,6 +41,7 @@ def some_digits(path, each, labels=lambda y: y):
     return path
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("each", "first"), [(120, 0), (12, 1)])
 def test_08_on_three_classes_many_and_few(papermill, tmp_path, each, first):
     out = tmp_path / "claims.csv"

@@ -1,8 +1,10 @@
 """Notebook 09 as its users run it, with parameters of their own."""
 
 import pandas as pd
+import pytest
 
 
+@pytest.mark.slow
 def test_09_compares_on_other_data_with_its_own_length(papermill, clean_tree, tmp_path):
     claims = tmp_path / "claims.csv"
     given = {"dataset": "digits", "n_seeds": 2, "epochs": 2, "examples": 300, "out": claims}

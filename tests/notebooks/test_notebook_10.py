@@ -1,8 +1,10 @@
 """Notebook 10 as its users run it, with parameters of their own."""
 
 import pandas as pd
+import pytest
 
 
+@pytest.mark.slow
 def test_10_follows_a_training_and_compares_on_the_grid(papermill, clean_tree, tmp_path):
     claims = tmp_path / "claims.csv"
     given = {"dataset": "grid", "profile": "quick", "n_seeds": 2, "ring_steps": 60, "steps": 20, "out": claims}

@@ -1,8 +1,10 @@
 """Notebook 11 as its users run it, with parameters of their own."""
 
 import pandas as pd
+import pytest
 
 
+@pytest.mark.slow
 def test_11_measures_other_data_and_says_no_more_than_it_tested(papermill, clean_tree, tmp_path):
     claims = tmp_path / "claims.csv"
     done = papermill("11_generalization.ipynb", {"dataset": "digits", "n_samples": 100, "seed": 3, "out": claims})

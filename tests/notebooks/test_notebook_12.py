@@ -1,8 +1,10 @@
 """Notebook 12 as its users run it, with parameters of their own."""
 
 import pandas as pd
+import pytest
 
 
+@pytest.mark.slow
 def test_12_compares_all_models_on_other_data(papermill, clean_tree, tmp_path):
     claims = tmp_path / "claims.csv"
     done = papermill("12_baselines.ipynb", {"dataset": "digits", "examples": 300, "out": claims})

@@ -122,6 +122,7 @@ def test_03_from_the_root_on_ones_own_pictures(papermill, tmp_path, monkeypatch)
     assert all(torch.equal(p, again.weights()[name]) for name, p in made.weights().items())
 
 
+@pytest.mark.slow
 def test_03_on_fashion_mnist(papermill, monkeypatch):
     monkeypatch.setenv("GANREPRO_OFFLINE", "1")
     try:
