@@ -69,14 +69,15 @@ def mixed(gains: ArrayLike) -> Equilibrium:
     column player's strategy, by duality (Dantzig, 1951).
     """
     a = zero_sum(gains)
-    m, n = a.shape
+    unit = abs(a).max() or 1.0  # the strategies do not depend on it, the solver's tolerances do
+    (m, n), a = a.shape, a / unit
     cost, limits = np.append(np.zeros(m), -1.0), np.column_stack([-a.T, np.ones(n)])
     total, bounds = np.append(np.ones(m), 0.0)[None], [(0, None)] * m + [(None, None)]
     found = linprog(cost, A_ub=limits, b_ub=np.zeros(n), A_eq=total, b_eq=[1.0], bounds=bounds, method="highs")
     if not found.success:
         raise RuntimeError(f"the linear programme of the game was not solved: {found.message}")
     row, column = found.x[:m].clip(0), (-found.ineqlin.marginals).clip(0)
-    return Equilibrium(row / row.sum(), column / column.sum(), float(found.x[m]))
+    return Equilibrium(row / row.sum(), column / column.sum(), float(unit * found.x[m]))
 
 
 def duality_gap(gains: ArrayLike, row: ArrayLike, column: ArrayLike) -> float:

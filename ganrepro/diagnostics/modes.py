@@ -11,7 +11,8 @@ from torch import Tensor
 
 from ganrepro.datasets.toys import Toy
 from ganrepro.device import plain_torch
-from ganrepro.parameters import expect_number
+from ganrepro.networks import expect_numbers
+from ganrepro.parameters import expect, expect_number
 
 STANDARD_DEVIATIONS = 3.0  # Srivastava et al. (2017), section 4.1
 
@@ -48,12 +49,13 @@ def coverage(samples: Tensor, toy: Toy, sds: float = STANDARD_DEVIATIONS) -> Cov
     """The good samples of each mode. A sample (n, d) is good where its distance to the nearest centre is at most `sds`
     standard deviations of a mode: of true draws in two dimensions all but exp(-sds^2 / 2), 1.1% at the default.
 
-    Raises ValueError for samples of another shape, none, or ones that are not finite.
+    Raises TypeError or ValueError for samples of another kind or shape, none, or ones that are not finite.
     """
     expect_number("sds", sds, 1e-6, 1e6, float)
-    d = toy.centres.shape[1]
-    if samples.ndim != 2 or samples.shape[1] != d or not len(samples):
-        raise ValueError(f"samples has shape {tuple(samples.shape)}; expected (n, {d}) of the {toy.label}, not empty")
+    expect(Toy, toy=toy)
+    expect_numbers("samples", samples, 2)
+    if samples.shape[1] != (d := toy.centres.shape[1]):
+        raise ValueError(f"samples has shape {tuple(samples.shape)}; expected (n, {d}) of the {toy.label}")
     if not samples.isfinite().all():
         raise ValueError("samples holds values that are not finite; expected finite ones")
     nearest = torch.cdist(samples.double(), torch.from_numpy(toy.centres)).min(1)

@@ -15,6 +15,7 @@ from torch import Tensor
 
 from ganrepro import datasets
 from ganrepro.device import plain_torch
+from ganrepro.networks import expect_numbers
 from ganrepro.parameters import expect_number
 
 HIDDEN, FEATURES, RATE, STEPS, BATCH = 128, 64, 2e-3, 1500, 200
@@ -39,13 +40,14 @@ def prdc(real: Tensor, samples: Tensor, k: int = 5) -> Prdc:
     - density: in how many balls of real examples a sample lies, over k; coverage: the share of real examples whose ball
       holds a sample.
 
-    All grow with the number of points, so models are compared at equal n and m. Raises ValueError for shapes that do
-    not agree, values that are not finite, and fewer than k + 1 points.
+    All grow with the number of points, so models are compared at equal n and m. Raises TypeError or ValueError for
+    other kinds, shapes that do not agree, values that are not finite, and fewer than k + 1 points.
     """
     expect_number("k", k, 1, 10_000)
     for name, x in (("real", real), ("samples", samples)):
-        if x.ndim != 2 or x.shape[1] != real.shape[-1] or not x.isfinite().all():
-            raise ValueError(f"{name} has shape {tuple(x.shape)}; expected finite numbers (n, {real.shape[-1]})")
+        expect_numbers(name, x, 2)
+        if x.shape[1] != real.shape[1] or not x.isfinite().all():
+            raise ValueError(f"{name} has shape {tuple(x.shape)}; expected finite numbers (n, {real.shape[1]})")
         if len(x) <= k:
             raise ValueError(f"{name} has {len(x)} rows; k = {k} needs at least {k + 1}")
     real, samples = real.double(), samples.double()

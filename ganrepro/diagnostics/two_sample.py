@@ -16,7 +16,7 @@ from torch import Tensor
 
 from ganrepro.device import plain_torch
 from ganrepro.networks import expect_numbers
-from ganrepro.parameters import expect_number
+from ganrepro.parameters import LARGEST_SEED, expect_number
 
 HIDDEN, EPOCHS, BATCH = 20, 100, 100  # the authors' net (section 5)
 LEAST = 50
@@ -40,6 +40,7 @@ def classifier_test(x: Tensor, y: Tensor, seed: int = 0) -> TwoSample:
     are not finite and constant ones.
     """
     _expect(x, y)
+    expect_number("seed", seed, 0, LARGEST_SEED)
     if len(x) != len(y):
         raise ValueError(f"x has {len(x)} rows and y {len(y)}; take as many of both, so that chance is 1/2")
     rng = torch.Generator().manual_seed(seed)
@@ -69,6 +70,7 @@ def mmd(x: Tensor, y: Tensor, permutations: int = 500, seed: int = 0) -> TwoSamp
     """
     _expect(x, y)
     expect_number("permutations", permutations, 19, 10**6)
+    expect_number("seed", seed, 0, LARGEST_SEED)
     both, n, m = torch.cat([x, y]).double(), len(x), len(y)
     squared = torch.cdist(both, both).square().fill_diagonal_(0)
     upper = torch.triu_indices(n + m, n + m, 1)

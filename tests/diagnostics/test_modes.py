@@ -49,7 +49,7 @@ def test_the_limit_itself_is_good_and_beyond_it_is_not():
 
 @pytest.mark.parametrize(
     ("samples", "sds", "message"),
-    [(torch.zeros(3, 3), 3.0, r"shape \(3, 3\); expected \(n, 2\)"), (torch.zeros(0, 2), 3.0, "not empty"),
+    [(torch.zeros(3, 3), 3.0, r"shape \(3, 3\); expected \(n, 2\)"), (torch.zeros(0, 2), 3.0, "none of them empty"),
      (torch.full((1, 2), math.nan), 3.0, "not finite"), (torch.zeros(3, 2), 0.0, "sds = 0.0"),
      (torch.zeros(3, 2), math.nan, "sds = nan")],
 )  # fmt: skip

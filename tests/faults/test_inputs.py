@@ -19,6 +19,18 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as of_numpy
 
 from ganrepro import datasets, game, networks, parameters, parzen, paths, recipes, records, theory, training
+from ganrepro.datasets.toys import TOYS
+from ganrepro.diagnostics import (
+    data_copying,
+    games,
+    modes,
+    neighbours,
+    oscillation,
+    precision_recall,
+    support,
+    transport,
+    two_sample,
+)
 from ganrepro.recipes import Layer, for_dataset
 from ganrepro.report import figures, notebooks
 
@@ -26,6 +38,9 @@ RECIPE = for_dataset("digits", (1, 8, 8)).replace(
     generator=(Layer(8, "relu"), Layer(64, "sigmoid")),
     discriminator=(Layer(4, "maxout", pieces=2), Layer(1, "linear")), epochs=1, z_dim=5, batch_size=30,
 )  # fmt: skip
+
+
+PENNIES = [[1, -1], [-1, 1]]
 
 
 class Strange:
@@ -59,6 +74,7 @@ def functions(folder):
     digits = datasets.load("digits")
     few = dataclasses.replace(digits, train=digits.train[:60])
     x, y, p = torch.rand(6, 3), torch.rand(4, 3), np.full(4, 0.25)
+    many = torch.rand(120, 3, generator=torch.Generator().manual_seed(0))
     g = networks.Generator(RECIPE, torch.Generator().manual_seed(0)).eval()
     logits, rng = torch.randn(5), torch.Generator()
     wanted = parameters.declared("seed: int = 0  # which [at least 0]")["seed"]
@@ -109,6 +125,21 @@ def functions(folder):
         "figures.mosaic": (figures.mosaic, {"pictures": torch.rand(4, 9), "shape": (1, 3, 3), "columns": 2}),
         "figures.save": (figures.save, {"figure": figures.plt.figure(figsize=(1, 1)), "path": folder / "f.png"}),
         "paths.slug": (paths.slug, {"text": "a b"}),
+        "games.zero_sum": (games.zero_sum, {"gains": PENNIES, "other_gains": -np.array(PENNIES)}),
+        "games.mixed": (games.mixed, {"gains": PENNIES}),
+        "games.duality_gap": (games.duality_gap, {"gains": PENNIES, "row": [0.5, 0.5], "column": [1, 0]}),
+        "modes.coverage": (modes.coverage, {"samples": torch.zeros(5, 2), "toy": TOYS["ring"], "sds": 3.0}),
+        "precision_recall.prdc": (precision_recall.prdc, {"real": many, "samples": many[9:], "k": 3}),
+        "data_copying": (data_copying.data_copying, {"training": many, "held_out": many[:40], "samples": many[20:],
+                                                     "cells": 1}),
+        "support.birthday": (support.birthday, {"partners": np.arange(60) % 2}),
+        "support.radius": (support.radius, {"pictures": many, "support": 100}),
+        "two_sample.mmd": (two_sample.mmd, {"x": many[:60], "y": many[60:], "permutations": 20, "seed": 0}),
+        "two_sample.classifier_test": (two_sample.classifier_test, {"x": many[:60], "y": many[60:], "seed": 0}),
+        "transport.wasserstein": (transport.wasserstein, {"samples": x, "others": x}),
+        "oscillation.turning_points": (oscillation.turning_points, {"series": np.arange(30.0)}),
+        "neighbours.nearest": (neighbours.nearest, {"queries": x, "candidates": y}),
+        "neighbours.nearest_other": (neighbours.nearest_other, {"pictures": x}),
     }  # fmt: skip
 
 
