@@ -48,12 +48,21 @@ def test_other_seeds_are_refused(text):
         (["-p", "profile", "auto"], "profile = 'auto'; a sweep makes records"),
         (["-p", "n_samples", "0"], "n_samples = 0; it must be at least 1"),
         (["-p", "speed", "9"], "no parameter 'speed'"),
-        (["--cores", "0"], "cores = 0"),
+        (["--cores", "0"], "cores = 0; it must be at least 1"),
+        (["--memory", "-1"], "memory = -1; it must be at least 100"),
+        (["--minutes", "0"], "minutes = 0; it must be at least 1"),
+        (["--gpus", "-1"], "gpus = -1; it must be at least 0"),
+        (["--dataset", ""], "dataset = ''; choose one of"),
+        (["--dataset", "ring,,grid"], "dataset = ''; choose one of"),
+        (["--dataset", "own/a.npz,own-a.npz"], "has two of the name 'own-a-npz'"),
         (["--profile", "nowhere"], "profile = 'nowhere'; choose slurm"),
         (["--seeds", "0-5000", "--dataset", "ring,grid"], "a sweep of 10,002 jobs"),
     ],
 )
 def test_bad_input_is_one_line_and_writes_nothing(here, capsys, arguments, message):
+    (here / "own").mkdir()
+    for name in ("own/a.npz", "own-a.npz"):
+        (here / name).write_text("pictures")
     assert cli.main(["sweep", *arguments]) == 2
     (line,) = capsys.readouterr().err.splitlines()
     assert message in line and not (here / "runs").exists()

@@ -22,6 +22,7 @@ from .notebooks import literal
 
 SCORED = "03_parzen"  # the notebook that makes the record and its row
 MOST = 10_000  # jobs
+LEAST = {"cores": 1, "memory": 100, "minutes": 1, "gpus": 0}
 
 
 def sweep(options: Namespace) -> int:
@@ -90,11 +91,15 @@ def plan(options: Namespace) -> tuple[dict[str, Any], Path]:
     if given["profile"] not in ("quick", "paper"):
         raise ValueError(f"profile = {given['profile']!r}; a sweep makes records, so choose quick or paper")
     assigned = {path.stem: values for path, values in notebooks.assign(list(files.values()), given).items()}
-    seeds, sets = numbers(options.seeds), {}
+    for name, least in LEAST.items():
+        if (value := getattr(options, name)) < least:
+            raise ValueError(f"{name} = {value}; it must be at least {least}")
+    seeds, sets = numbers(options.seeds), dict[str, Any]()
     for name in options.dataset.split(","):
         for path in files.values():
-            sets[paths.slug(name)] = parameters.value_of(notebooks.parameter_list(path)["dataset"], name)
-    expect_cores(options.cores)
+            value = parameters.value_of(notebooks.parameter_list(path)["dataset"], name)
+            if sets.setdefault(paths.slug(name), value) != value:
+                raise ValueError(f"dataset = {options.dataset!r} has two of the name {paths.slug(name)!r}; rename one")
     if (jobs := len(files) * len(seeds) * len(sets)) > MOST:
         raise ValueError(f"a sweep of {jobs:,} jobs; at most {MOST:,} at once")
     others = {name: value for values in assigned.values() for name, value in values.items() if name != "profile"}
@@ -107,12 +112,6 @@ def plan(options: Namespace) -> tuple[dict[str, Any], Path]:
         "python": sys.executable, "notebooks": {name: str(path) for name, path in files.items()}, "datasets": sets,
         "seeds": seeds, "given": assigned, "folder": str(folder), "profile": given["profile"], "resources": resources,
     }, folder  # fmt: skip
-
-
-def expect_cores(cores: int) -> None:
-    """Raise ValueError for fewer than one."""
-    if cores < 1:
-        raise ValueError(f"cores = {cores}; it must be at least 1")
 
 
 def numbers(text: str) -> list[int]:
