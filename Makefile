@@ -53,9 +53,9 @@ lock: ## make requirements.lock anew, on the oldest Python: the newest versions 
 	@set -e; dir=$$(mktemp -d); trap 'rm -rf "$$dir"' EXIT; \
 	echo "Installing into a fresh environment to see which versions come out."; \
 	$(PYTHON) -m venv "$$dir/venv"; \
-	"$$dir/venv/bin/python" -m pip --disable-pip-version-check install -qq ".[test]" torch==$(TORCH) hatchling; \
+	"$$dir/venv/bin/python" -m pip --disable-pip-version-check install -qq ".[test,sweep]" torch==$(TORCH) hatchling; \
 	{ echo "# Made by \`make lock\` on $$($(PYTHON) -V); do not edit. All that \`make\` needs, on Python 3.11 to 3.13:"; \
-	  echo "# pip freeze of a fresh environment with ganrepro[test] and hatchling, less local version labels"; \
+	  echo "# pip freeze of a fresh environment with ganrepro[test,sweep] and hatchling, less local version labels"; \
 	  echo "# and CUDA packages, which pip adds by itself where the build of torch that it finds needs them."; \
 	  "$$dir/venv/bin/python" -m pip freeze --exclude ganrepro | sed 's/+[a-z0-9.]*$$//' | grep -Ev '^(nvidia-|cuda-|triton)'; \
 	} > "$$dir/lock"; \
