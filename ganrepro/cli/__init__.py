@@ -1,5 +1,5 @@
-"""`ganrepro data|reproduce|notebooks|records|ablate|results|doctor|completion`: a thin wrapper over the modules. A
-command imports torch and pandas when it runs, so that `ganrepro --help` is quick."""
+"""`ganrepro data|reproduce|notebooks|sweep|records|ablate|results|doctor|completion`: a thin wrapper over the modules.
+A command imports torch and pandas when it runs, so that `ganrepro --help` is quick."""
 
 from __future__ import annotations
 

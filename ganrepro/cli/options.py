@@ -12,15 +12,8 @@ from typing import Any
 from .data import add_data, data_status, remove_data, show_data, show_sheet
 from .doctor import doctor
 from .notebooks import refresh_notebooks, run_notebooks
-from .records import (
-    check_records,
-    list_records,
-    publish_results,
-    run_ablations,
-    snapshot_records,
-    tabulate_records,
-    train_records,
-)  # fmt: skip
+from .records import check_records, list_records, snapshot_records, tabulate_records, train_records
+from .results import publish_results, run_ablations
 from .sweep import sweep
 
 DATA_ACTIONS = ("list", "add", "show", "remove", "status")
