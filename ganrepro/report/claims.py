@@ -13,7 +13,7 @@ import torch
 from numpy.typing import NDArray
 
 from ganrepro import parzen
-from ganrepro.records import StoredTable, provenance, write_table
+from ganrepro.records import Record, StoredTable, provenance, write_table
 
 COLUMNS = ["claim", "measured", "error", "over", "n", "unit", "holds"]
 
@@ -50,11 +50,20 @@ def readable(found: pd.DataFrame) -> pd.DataFrame:
     })  # fmt: skip
 
 
-def save(found: pd.DataFrame, path: str | Path, profile: str, device: torch.device) -> Path:
-    """Write a table with its profile, commit and hardware in columns of their own, whole or not at all."""
+def save(
+    found: pd.DataFrame, path: str | Path, profile: str, device: torch.device, record: Record | None = None
+) -> Path:
+    """Write a table with its profile, commit and hardware in columns of their own, whole or not at all; and, where the
+    claims are about a record, with its length ("1367 epochs"), since a record grows and the claims stay."""
     here = provenance.hardware(device)
     hardware = here.get("gpu") or f"{here['cpu']}, {here['threads']} of {here['cores']} cores"
-    return write_table(found.assign(profile=profile, commit=provenance.git()["commit"], hardware=hardware), path)
+    columns = {"profile": profile, "commit": provenance.git()["commit"], "hardware": hardware}
+    return write_table(found.assign(**columns | ({"record": record.length} if record else {})), path)
+
+
+def of_record(found: pd.DataFrame) -> str:
+    """Which record a stored table is about, to follow a comma: "the record of 1367 epochs"; empty if none is known."""
+    return f"the record of {found.record.iloc[0]}" if "record" in found else ""
 
 
 def stored(notebook: str, dataset: str, profile: str) -> StoredTable:

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 import torch
 
-from ganrepro import paths
+from ganrepro import paths, records
 from ganrepro.report import claims
 from ganrepro.report.claims import Claim
 
@@ -49,9 +49,24 @@ def test_a_saved_table_says_how_it_came_to_be(tmp_path):
     read = pd.read_csv(claims.save(found, tmp_path / "below" / "t.csv", "paper", torch.device("cpu")))
     assert read.profile[0] == "paper" and "cores" in read.hardware[0]
     assert claims.readable(read).equals(claims.readable(found))
+    assert claims.of_record(read) == ""
     bare = claims.table([Claim("a", [1.0, 3.0], "seeds")])
     read = pd.read_csv(claims.save(bare, tmp_path / "bare.csv", "paper", torch.device("cpu")))
     assert claims.readable(read).measured[0] == "2 ± 1 (2 seeds)"
+
+
+def test_a_table_about_a_record_says_how_long_that_was(tmp_path):
+    record = records.get_or_train("mnist", "paper", train=False)
+    found = claims.table([Claim("a", [1.0], "samples")])
+    read = pd.read_csv(claims.save(found, tmp_path / "t.csv", "paper", torch.device("cpu"), record))
+    assert claims.of_record(read) == f"the record of {record.meta['epochs']} epochs"
+
+
+@pytest.mark.parametrize("name", ["06_inference", "08_semisupervised", "11_generalization", "12_baselines"])
+def test_committed_claims_about_the_record_are_no_longer_than_it(name):
+    committed = claims.stored(name, "mnist", "paper").committed()
+    (length,) = committed.record.unique()
+    assert int(length.split()[0]) <= records.get_or_train("mnist", "paper", train=False).meta["epochs"]
 
 
 def test_only_committed_tables_are_found(tmp_path, monkeypatch):
