@@ -8,7 +8,7 @@ PIP = $(BIN)/python -m pip --disable-pip-version-check
 TORCH = 2.13.0
 
 .DEFAULT_GOAL := help
-.PHONY: help venv reproduce test test-all test-oldest test-slurm check notebooks records results bench site lock clean
+.PHONY: help venv reproduce test test-all test-oldest test-py test-slurm check notebooks records results bench site lock clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -87,6 +87,17 @@ test-oldest: ## the unit tests at the lower bounds that pyproject.toml declares,
 	$(PYTHON) -c '$(MINIMA)' > "$$dir/minima"; \
 	"$$dir/venv/bin/python" -m pip --disable-pip-version-check install -qq -r "$$dir/minima" -e ".[test]"; \
 	OMP_NUM_THREADS=1 "$$dir/venv/bin/python" -m pytest -n 2 --dist loadscope tests --ignore tests/notebooks --ignore tests/project $(ARGS)
+
+test-py: ## make test-py PY=3.12: the unit tests on another Python, from requirements.lock, in an environment of its own
+	@[ -n "$(PY)" ] && python$(PY) -c '$(VERSION_OK)' 2>/dev/null || { \
+	  echo 'make: name a Python from 3.11 to 3.13 that is here, as in  make test-py PY=3.12; of several under pyenv,' \
+	    'as in  PYENV_VERSION=3.12.1 make test-py PY=3.12' >&2; exit 1; }
+	@set -e; dir=$$(mktemp -d); trap 'rm -rf "$$dir"' EXIT; \
+	echo "Installing requirements.lock for $$(python$(PY) -V) in $$dir; where torch is a CUDA build, several GB."; \
+	python$(PY) -m venv "$$dir/venv"; \
+	"$$dir/venv/bin/python" -m pip --disable-pip-version-check install -qq -r requirements.lock; \
+	"$$dir/venv/bin/python" -m pip --disable-pip-version-check install -qq --no-deps --no-build-isolation -e .; \
+	OMP_NUM_THREADS=1 "$$dir/venv/bin/python" -m pytest -n 2 --dist loadscope tests --ignore tests/notebooks $(ARGS)
 
 test-slurm: venv ## sweeps on a SLURM of one node that the test starts; needs Debian's slurm-wlm and munge
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n0 -m "" --timeout 1500 tests/slurm $(ARGS)
