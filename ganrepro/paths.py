@@ -46,10 +46,16 @@ def environment() -> dict[str, str]:
 def repository() -> Path:
     """The checkout this package runs from. Raises FileNotFoundError where it was installed without one."""
     if REPOSITORY is None:
-        raise FileNotFoundError(f"ganrepro is installed at {PACKAGE} without its repository, so there are no notebooks"
-                                "/ and no results/: clone the repository and install it with `pip install -e .`. Data, "
-                                "training, the Parzen window and load_generator work without it")  # fmt: skip
+        raise FileNotFoundError(f"ganrepro is installed at {PACKAGE} without its repository, so there is no results"
+                                "/: clone the repository and install it with `pip install -e .`. Data, training, the "
+                                "Parzen window and load_generator work without it, and `ganrepro notebooks --copy DIR` "
+                                "writes the notebooks, which papermill and JupyterLab run anywhere")  # fmt: skip
     return REPOSITORY
+
+
+def notebooks() -> Path:
+    """The folder of the notebooks: the checkout's, else the one that a wheel carries."""
+    return REPOSITORY / "notebooks" if REPOSITORY else PACKAGE / "notebooks"
 
 
 def results() -> Path:

@@ -610,3 +610,49 @@ def test_a_recipe_alone_means_the_data_set_that_it_is_for(monkeypatch):
     ):
         assert asked_for(cli.parser().parse_args(["records", "train", *options])) == expected
     assert asked == ["cifar10", "tfd", "mnist", "digits"]
+
+
+# ----------------------------------------------------------------------------------- notebooks --copy
+
+
+def test_notebooks_are_copied_into_a_new_folder_and_into_one_with_other_files(here, capsys):
+    (here / "theirs").mkdir()
+    (here / "theirs/note.txt").write_text("mine")
+    for folder in ("new/folder", "theirs"):
+        assert run("notebooks", "--copy", folder) == 0
+        printed = capsys.readouterr().out
+        for name in ("01_first.ipynb", "02_second.ipynb"):
+            assert (here / folder / name).read_bytes() == (here / "repo/notebooks" / name).read_bytes()
+            assert str(here / folder / name) in printed
+    assert sorted(content(here / "theirs")) == ["01_first.ipynb", "02_second.ipynb", "note.txt"]
+    assert (here / "theirs/note.txt").read_text() == "mine"
+
+
+def test_a_notebook_that_is_there_stays_and_no_other_is_written(here, capsys):
+    (here / "work").mkdir()
+    (here / "work/02_second.ipynb").write_text("my own")
+    before = content(here / "work")
+    assert run("notebooks", "--copy", "work") == 2
+    assert "02_second.ipynb is there already" in capsys.readouterr().err
+    assert content(here / "work") == before
+    assert run("notebooks", "--copy", "work", "--only", "01") == 0
+    assert sorted(content(here / "work")) == ["01_first.ipynb", "02_second.ipynb"]
+
+
+@pytest.mark.parametrize("exists", [False, True])
+def test_a_copy_that_fails_leaves_no_notebook(here, capsys, monkeypatch, exists):
+    copies = []
+
+    def copyfile(source, target):
+        copies.append(target)
+        if len(copies) == 2:
+            raise OSError(28, "No space left on device", str(target))
+        target.write_bytes(source.read_bytes())
+
+    if exists:
+        (here / "work").mkdir()
+    monkeypatch.setattr(notebooks.shutil, "copyfile", copyfile)
+    assert run("notebooks", "--copy", "work") == 2
+    assert "No space left" in capsys.readouterr().err
+    assert not content(here / "work") and len(copies) == 2 and (here / "work").exists() == exists
+    assert not list(here.glob(".*"))

@@ -37,5 +37,9 @@ def literal(text: str) -> Any:
 def refresh_notebooks(options: Namespace) -> None:
     from ganrepro.report import notebooks
 
+    if options.copy is not None:
+        copied = notebooks.copy(options.copy, options.only)
+        print(*copied, f"papermill {copied[0].name} out.ipynb, in that folder, runs the first", sep="\n")
+        return
     for notebook in notebooks.refresh(options.only):
         print(f"{notebook.name:<16} {notebook.seconds:6.1f} s")

@@ -59,7 +59,8 @@ def parser() -> argparse.ArgumentParser:
     reproduce = command("reproduce", run_notebooks, "run the notebooks in order and print paper vs. here")
     reproduce.add_argument("--profile", choices=["auto", "quick", "paper"])
     reproduce.add_argument("-p", "--parameter", nargs=2, metavar=("NAME", "VALUE"), **several)
-    notebooks = command("notebooks", refresh_notebooks, "execute the notebooks at their defaults, in place")
+    notebooks = command("notebooks", refresh_notebooks, "execute the notebooks at their defaults, in place; or copy them")
+    notebooks.add_argument("--copy", metavar="DIR", help="write them into a folder instead, from a wheel or a clone")
     for it in (reproduce, notebooks):
         it.add_argument("--only", metavar="NN", help="such as 03; may be repeated", **several)
 

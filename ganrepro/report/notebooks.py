@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import shutil
 import time
 from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -31,12 +33,30 @@ class Executed:
 
 def find(only: Sequence[str] = ()) -> list[Path]:
     """The notebooks in order; with `only`, those whose name starts so ("03"). Raises ValueError where none does."""
-    everything = sorted((paths.repository() / "notebooks").glob("[0-9][0-9]_*.ipynb"))
+    everything = sorted(paths.notebooks().glob("[0-9][0-9]_*.ipynb"))
     for prefix in only:
         if len(prefix) < 2 or not any(p.name.startswith(prefix) for p in everything):  # not all of them by accident
             there = ", ".join(p.stem for p in everything)
             raise ValueError(f"no notebook starts with {prefix!r}; there are {there}; give two digits at least")
     return [p for p in everything if not only or p.name.startswith(tuple(only))]
+
+
+def copy(folder: str | Path, only: Sequence[str] = ()) -> list[Path]:
+    """Write the notebooks, outputs included, into a folder, which is made if it is not there; all of them or none.
+    Raises FileExistsError where the folder holds a file of one of their names: it may be a reader's own work."""
+    sources, folder = find(only), paths.absolute(folder)
+    for source in sources:
+        if os.path.lexists(folder / source.name):
+            raise FileExistsError(f"{folder / source.name} is there already, and may hold your work; name another folder")
+    if not folder.exists():
+        with paths.atomic_folder(folder) as unfinished:
+            for source in sources:
+                shutil.copyfile(source, unfinished / source.name)
+    else:
+        with ExitStack() as together:  # each takes its name once all are written
+            for source in sources:
+                shutil.copyfile(source, together.enter_context(paths.atomic_file(folder / source.name)))
+    return [folder / source.name for source in sources]
 
 
 def parameter_list(notebook: Path) -> dict[str, parameters.Parameter]:
@@ -62,6 +82,7 @@ def assign(notebooks: Sequence[Path], given: dict[str, Any]) -> dict[Path, dict[
 def run(only: Sequence[str] = (), given: dict[str, Any] | None = None) -> Iterator[Executed]:
     """Execute notebooks into runs/notebooks/, one line of progress each. Every parameter is checked before anything is
     executed. A cell that raises raises NotebookFailed, and ends the run."""
+    paths.repository()  # a wheel's notebooks are copied first, since the committed results are not beside them
     assigned = assign(find(only), given or {})
     folder = paths.runs() / "notebooks"
     paths.require_writable(folder)

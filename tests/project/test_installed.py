@@ -5,14 +5,19 @@ import os
 import shutil
 import subprocess
 import sys
+import sysconfig
+import venv
 import zipfile
+from importlib.metadata import version
 from pathlib import Path
 
+import nbformat
 import pytest
 
 from ganrepro import paths
 from ganrepro.report import notebooks
 
+MAX_WHEEL = 30 * 2**20  # bytes
 ROOT = Path(__file__).resolve().parents[2]
 SAYS = """
 import json
@@ -32,15 +37,22 @@ print(json.dumps({
 
 
 @pytest.fixture(scope="module")
-def site(tmp_path_factory):
-    """The folder where a wheel of this repository is installed."""
+def wheel(tmp_path_factory):
+    """A wheel of this repository."""
     pytest.importorskip("hatchling", reason="the build backend is not installed")
+    folder = tmp_path_factory.mktemp("wheel")
+    build = [sys.executable, "-m", "pip", "wheel", "-q", "--no-deps", "--no-build-isolation", "--no-index"]
+    subprocess.run([*build, "-w", str(folder), str(ROOT)], check=True, capture_output=True)
+    return next(folder.glob("ganrepro-*.whl"))
+
+
+@pytest.fixture(scope="module")
+def site(wheel, tmp_path_factory):
+    """The folder where the wheel is installed."""
     folder = tmp_path_factory.mktemp("installed")
-    wheel = [sys.executable, "-m", "pip", "wheel", "-q", "--no-deps", "--no-build-isolation", "--no-index"]
-    subprocess.run([*wheel, "-w", str(folder), str(ROOT)], check=True, capture_output=True)
-    with zipfile.ZipFile(next(folder.glob("ganrepro-*.whl"))) as packed:
-        packed.extractall(folder / "site")
-    return folder / "site"
+    with zipfile.ZipFile(wheel) as packed:
+        packed.extractall(folder)
+    return folder
 
 
 @pytest.fixture
@@ -72,6 +84,27 @@ def test_the_package_works_and_reads_nothing_of_the_folder_it_is_called_in(run, 
     }  # fmt: skip
 
 
+def test_the_wheel_carries_the_notebooks_and_no_record(wheel):
+    with zipfile.ZipFile(wheel) as packed:
+        names = packed.namelist()
+        for notebook in notebooks.find():
+            assert packed.read(f"ganrepro/notebooks/{notebook.name}") == notebook.read_bytes()
+    assert sum(name.endswith(".ipynb") for name in names) == len(notebooks.find())
+    assert not [name for name in names if name.endswith(("record.json", "samples.npz", "ll.npz")) or "results/" in name]
+    assert wheel.stat().st_size < MAX_WHEEL
+
+
+@pytest.mark.slow
+def test_a_source_archive_makes_the_same_wheel(wheel, tmp_path):
+    script = f"from hatchling.build import build_sdist; build_sdist({str(tmp_path)!r})"
+    subprocess.run([sys.executable, "-c", script], cwd=ROOT, check=True, capture_output=True)
+    build = [sys.executable, "-m", "pip", "wheel", "-q", "--no-deps", "--no-build-isolation", "--no-index"]
+    subprocess.run([*build, "-w", str(tmp_path), str(next(tmp_path.glob("*.tar.gz")))], check=True, capture_output=True)
+    with zipfile.ZipFile(wheel) as one, zipfile.ZipFile(next(tmp_path.glob("*.whl"))) as other:
+        found = [{i.filename: i.CRC for i in w.infolist() if "/RECORD" not in i.filename} for w in (one, other)]
+    assert found[0] == found[1]  # but for the order of its list of files
+
+
 def test_what_needs_the_repository_says_so(run):
     done = run("-c", "import sys; from ganrepro.cli import main; sys.exit(main(['reproduce']))")
     assert done.returncode == 2 and "without its repository" in done.stderr
@@ -87,3 +120,66 @@ def test_every_notebook_runs_at_its_defaults(run, tmp_path, notebook):
     assert done.returncode == 0, done.stderr[-3000:]
     assert sorted((tmp_path / "project").rglob("*")) == before
     assert any((tmp_path / "home/ganrepro-runs").rglob("*.*"))
+
+
+TRAINED_AND_SCORED = """
+import torch
+from ganrepro import datasets, load_generator, networks, parzen, recipes, training
+generator = load_generator()
+pictures, _ = networks.sample(generator, generator.recipe, 2000, 0)
+mnist = datasets.load("mnist")
+print(f"{parzen.evaluate(pictures, mnist.valid[:200], mnist.test[:200]).mean:.1f} nats")
+ring = datasets.load("ring")
+(run,) = training.train(recipes.for_dataset("ring", ring.shape), ring, epochs=1, device="cpu")
+print(tuple(run.sample(5, 0).shape))
+"""
+
+
+@pytest.fixture(scope="module")
+def environment(wheel, tmp_path_factory):
+    """A fresh virtual environment with the wheel in it, which finds its dependencies where this one has them."""
+    folder = tmp_path_factory.mktemp("fresh") / "venv"
+    venv.create(folder, with_pip=False)
+    (python,) = (p for p in (folder / "bin/python", folder / "Scripts/python.exe") if p.exists())
+    pip = [sys.executable, "-m", "pip", "--disable-pip-version-check", "--python", str(python), "install", "-q"]
+    subprocess.run([*pip, "--no-deps", "--no-index", str(wheel)], check=True, capture_output=True)
+    (site,) = folder.rglob("site-packages")
+    # a path in a .pth file comes last, and no .pth file there is read: this repository's own is not found
+    (site / "dependencies.pth").write_text(sysconfig.get_path("purelib") + "\n")
+    return python
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+def test_a_reader_with_the_wheel_alone(environment, tmp_path):
+    """From an empty folder: every command that needs no repository, and a notebook that was copied out of the wheel."""
+    pytest.importorskip("papermill", reason="the notebooks extra is not installed")
+    empty, bin = tmp_path / "empty", environment.parent
+    empty.mkdir()
+    without = {k: v for k, v in os.environ.items() if not k.startswith("GANREPRO_") and k != "PYTHONPATH"}
+    env = without | {"HOME": str(tmp_path / "home"), "GANREPRO_PROGRESS": "0"}
+
+    def run(*command, status=0):
+        done = subprocess.run([str(c) for c in command], cwd=empty, env=env, capture_output=True, text=True, timeout=400)
+        assert done.returncode == status, done.stderr[-3000:]
+        return done.stdout + done.stderr
+
+    found = run(environment, "-c", "import ganrepro; print(ganrepro.__file__)").strip()
+    assert Path(found).is_relative_to(environment.parents[1])
+    assert run(bin / "ganrepro", "--version") == f"ganrepro {version('ganrepro')}\n"
+    assert "none: installed without it" in run(bin / "ganrepro", "doctor")
+    assert str(tmp_path / "home") in run(bin / "ganrepro", "data", "status")
+    assert "MNIST" in run(bin / "ganrepro", "data", "mnist")
+    nats, shape = run(environment, "-c", TRAINED_AND_SCORED).splitlines()
+    assert float(nats.split()[0]) > 100 and shape == "(5, 2)"
+    assert "there is no results/" in run(bin / "ganrepro", "results", status=2)
+    assert not list(empty.iterdir())
+
+    run(bin / "ganrepro", "notebooks", "--copy", "mine")
+    assert sorted(p.name for p in (empty / "mine").iterdir()) == [p.name for p in notebooks.find()]
+    assert "is there already" in run(bin / "ganrepro", "notebooks", "--copy", "mine", status=2)
+    papermill = [environment, "-m", "papermill", "mine/03_parzen.ipynb", "out.ipynb", "--no-progress-bar"]
+    run(*papermill, "-p", "profile", "quick")
+    assert "error" not in {o.output_type for c in nbformat.read(empty / "out.ipynb", 4).cells for o in c.get("outputs", [])}
+    assert sorted(p.name for p in empty.iterdir()) == ["mine", "out.ipynb"]
+    assert list((tmp_path / "home/ganrepro-runs").rglob("table1_*.csv"))
