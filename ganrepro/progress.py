@@ -19,6 +19,14 @@ def bar(*iterable: Any, **options: Any) -> tqdm:
     return tqdm(*iterable, **defaults | options | ({"disable": True} if hidden else {}))
 
 
+def duration(seconds: float) -> str:
+    """A time in the unit that fits: "3.1 hours"."""
+    for unit, length in (("days", 86400), ("hours", 3600), ("minutes", 60)):
+        if seconds >= 2 * length:
+            return f"{seconds / length:.1f} {unit}"
+    return f"{seconds:.0f} seconds"
+
+
 def say(line: str) -> None:
     """Print a line. Characters that stdout cannot encode are escaped, and a closed pipe or a full disk behind stdout is
     ignored: no message may stop a training whose record is not yet written."""

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 
 from ganrepro.report import NotebookFailed
 
+from .long_work import NotBegun
 from .options import parser, with_data_action
 from .refusals import NEEDED_BY, one_line
 from .signals import STOPPED, stopping
@@ -19,9 +20,8 @@ __all__ = ["main", "parser"]
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command; returns its exit status. Bad input is one line on stderr and status 2, before any work. A
-    notebook that fails is status 1, Ctrl-C is 130, SIGTERM 143, and 141 a pipe that is closed, as in
-    `ganrepro data | head -1`."""
+    """Run one command; returns its exit status, as `options.STATUS` lists them. Bad input is one line on stderr, before
+    any work."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):  # ± on a terminal that has none is escaped
             stream.reconfigure(errors="backslashreplace")
@@ -47,7 +47,7 @@ def _run(options: Namespace, received: Sequence[int] = ()) -> int:
         return options.command(options) or 0
     except (UnicodeEncodeError, BrokenPipeError):  # subclasses of ValueError and OSError that no input causes
         raise
-    except NotebookFailed as error:
+    except (NotebookFailed, NotBegun) as error:
         reason, status = str(error), 1
     except KeyboardInterrupt:
         reason, status = STOPPED, 130

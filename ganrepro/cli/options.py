@@ -16,6 +16,14 @@ from .records import check_records, list_records, snapshot_records, tabulate_rec
 from .results import publish_results, run_ablations
 from .sweep import sweep
 
+STATUS = """\
+exit status:
+  0    done
+  1    something was found or failed: a notebook or a job, a damaged record, data or packages that are not there;
+       or you answered no
+  2    bad input, or a folder or package that the command needs; one line on stderr, before any work
+  130  Ctrl-C; 143 SIGTERM: the same command resumes
+  141  the pipe behind it was closed"""
 DATA_ACTIONS = ("list", "add", "show", "remove", "status")
 
 
@@ -29,7 +37,8 @@ def with_data_action(arguments: Sequence[str]) -> list[str]:
 
 def parser() -> argparse.ArgumentParser:
     """The commands and their options."""
-    top = argparse.ArgumentParser(prog="ganrepro", description="Generative Adversarial Nets (2014), reproduced.")
+    top = argparse.ArgumentParser(prog="ganrepro", description="Generative Adversarial Nets (2014), reproduced.",
+                                  epilog=STATUS, formatter_class=argparse.RawDescriptionHelpFormatter)  # fmt: skip
     top.add_argument("--version", action="version", version=f"ganrepro {_version()}")
     commands = top.add_subparsers(required=True, metavar="COMMAND")
     several: dict[str, Any] = {"action": "append", "default": []}
@@ -59,7 +68,7 @@ def parser() -> argparse.ArgumentParser:
     reproduce = command("reproduce", run_notebooks, "run the notebooks in order and print paper vs. here")
     reproduce.add_argument("--profile", choices=["auto", "quick", "paper"])
     reproduce.add_argument("-p", "--parameter", nargs=2, metavar=("NAME", "VALUE"), **several)
-    notebooks = command("notebooks", refresh_notebooks, "execute the notebooks at their defaults, in place; or copy them")
+    notebooks = command("notebooks", refresh_notebooks, "execute the notebooks in place, or copy them")
     notebooks.add_argument("--copy", metavar="DIR", help="write them into a folder instead, from a wheel or a clone")
     for it in (reproduce, notebooks):
         it.add_argument("--only", metavar="NN", help="such as 03; may be repeated", **several)
@@ -105,6 +114,9 @@ def parser() -> argparse.ArgumentParser:
     ablate.add_argument("--seeds", type=int, default=2, help="how many, from 0; default 2")
     ablate.add_argument("--arm", help="may be repeated; by default all", **several)
     ablate.add_argument("--products", choices=["float32", "tf32", "bfloat16"], default="float32")
+    for it in (reproduce, swept, train, ablate):
+        it.add_argument("-y", "--yes", action="store_true",
+                        help="do not ask before work of more than ten minutes (only a terminal is asked)")  # fmt: skip
     for it in (train, snapshot, ablate):
         it.add_argument("--device", default="auto")
     for it in (train, snapshot, listed, add, show):

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from ganrepro import parameters
 
 from .data import size_of
+from .long_work import LONG, ask_before
 
 if TYPE_CHECKING:
     from ganrepro.datasets import Dataset
@@ -90,8 +91,13 @@ def train_records(options: Namespace) -> None:
     if named or options.size or options.seed or options.from_record:
         data, recipe = asked_for(options)
         more = recipe, options.learning_rate, options.from_record, options.from_checkpoint
+        given = data, options.seed or [0], options.device, options.epochs, *more[:3]
+        ask_before(options, f"training {data.label}", lambda: records.seconds_left(*given))
         report(records.train_paper(data, options.seed or [0], options.device, options.epochs, *more))
     else:
+        each = records.seconds_left_of_wanted(options.device, options.epochs)
+        ask_before(options, "the missing paper records, the first of them alone",
+                   lambda: next((seconds for seconds in each if seconds > LONG), 0.0))  # fmt: skip
         report(records.train_wanted(options.device, options.epochs))
 
 

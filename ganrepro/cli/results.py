@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from argparse import Namespace
 
+from .long_work import ask_before
+
 
 def run_ablations(options: Namespace) -> None:
     from ganrepro import datasets, device, recipes
@@ -20,7 +22,9 @@ def run_ablations(options: Namespace) -> None:
     study, data = alternating.STUDY if printed else ablations.STUDY, datasets.load("mnist")
     data = alternating.pictures(data) if printed else data
     recipe = recipes.for_dataset("mnist", data.shape).replace(products=products)
-    for table in ablations.run(recipe, data, options.epochs, range(options.seeds), options.device, options.arm, study):
+    given = recipe, data, options.epochs, range(options.seeds), options.device, options.arm, study
+    ask_before(options, "training the arms that are missing", lambda: ablations.seconds_left(*given))
+    for table in ablations.run(*given):
         found = alternating.summary(table, ablations.validated(study)) if printed else ablations.summary(table)
         print(found.round(1).to_string(index=False), "\n", flush=True)
 

@@ -18,6 +18,7 @@ from typing import Any
 from ganrepro import parameters, paths
 from ganrepro.parameters import LARGEST_FIRST_SEED
 
+from .long_work import ask_before
 from .notebooks import literal
 
 SCORED = "03_parzen"  # the notebook that makes the record and its row
@@ -31,6 +32,8 @@ def sweep(options: Namespace) -> int:
     from ganrepro.progress import say
 
     (config, folder), place = plan(options), where(options)
+    if config["profile"] == "paper" and options.profile is None and not options.dry_run:
+        ask_before(options, "the records of the sweep, trained one after another", lambda: seconds_left(config))
     if importlib.util.find_spec("snakemake") is None:
         raise ModuleNotFoundError("snakemake is not installed", name="snakemake")
     paths.require_writable(folder)
@@ -64,6 +67,18 @@ def run(command: list[str]) -> int:
         with suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
         raise
+
+
+def seconds_left(config: dict[str, Any]) -> float:
+    """Roughly how long the missing paper records of 03 would take on this machine."""
+    from ganrepro import datasets, records
+
+    given = config["given"][SCORED]
+    size = {"size": given["size"]} if given.get("size") else {}
+    rate, recipe = given.get("learning_rate") or None, given.get("recipe", records.store.OWN)
+    return sum(records.seconds_left(datasets.load(name, **size), config["seeds"], given.get("device", "auto"),
+                                    None, recipe, rate, full_length=False)
+               for name in config["datasets"].values())  # fmt: skip
 
 
 def where(options: Namespace) -> list[str]:

@@ -3,6 +3,7 @@ printed: alternating.py.)"""
 
 import dataclasses
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 import pandas as pd
@@ -71,18 +72,40 @@ def run(
     near 1 if D separates data from samples and G learns no more. Of a training that diverged, these are missing.
     Raises ValueError for an arm in `only` that is not one of the study's.
     """
-    known = study.arms(recipe)
-    if unknown := [name for name in only if name not in known]:
-        raise ValueError(f"there is no arm {unknown[0]!r}; choose one of {', '.join(known)}")
+    known = _chosen(recipe, only, study)
     for seed in seeds:
-        for name in only or known:
-            done = table(study)
-            same = (done.arm == name) & (done.seed == seed) & (done.products == (recipe.products or "float32"))
-            if not (same & (done.epochs >= epochs)).any():
+        for name in known:
+            if not _is_done(table(study), name, seed, recipe, epochs):
                 row, curve = train_arm(name, known[name], data, epochs, seed, device, study)
                 _store(study.scores, row)
                 _store(study.curves, curve)
             yield table(study)
+
+
+def seconds_left(
+    recipe: Recipe, data: Dataset, epochs: int, seeds: Sequence[int], device: str = "auto", only: Sequence[str] = (),
+    study: Study = STUDY,
+) -> float:  # fmt: skip
+    """Roughly how many seconds `run`, given the same, would take here, less its scores and what its checkpoints save.
+    An arm that diverges at once takes none."""
+    seconds, done = 0.0, table(study)
+    for name, arm in _chosen(recipe, only, study).items():
+        missing = sum(not _is_done(done, name, seed, recipe, epochs) for seed in seeds)
+        with suppress(FloatingPointError):
+            seconds += missing and missing * training.estimate_seconds(arm, data, device, epochs)
+    return seconds
+
+
+def _chosen(recipe: Recipe, only: Sequence[str], study: Study) -> dict[str, Recipe]:
+    known = study.arms(recipe)
+    if unknown := [name for name in only if name not in known]:
+        raise ValueError(f"there is no arm {unknown[0]!r}; choose one of {', '.join(known)}")
+    return {name: known[name] for name in only or known}
+
+
+def _is_done(done: pd.DataFrame, name: str, seed: int, recipe: Recipe, epochs: int) -> bool:
+    same = (done.arm == name) & (done.seed == seed) & (done.products == (recipe.products or "float32"))
+    return bool((same & (done.epochs >= epochs)).any())
 
 
 def _store(stored: StoredTable, rows: pd.DataFrame) -> None:

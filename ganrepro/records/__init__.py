@@ -8,11 +8,12 @@ from .write import STORED_SAMPLES, write_record
 
 from .store import (  # isort: skip
     PROFILES, WANTED, below, checkpoint_folder, everything, folder, get_or_train, get_with_weights, longest, read,
-    snapshot, train_paper, train_wanted,
+    seconds_left, seconds_left_of_wanted, snapshot, train_paper, train_wanted,
 )  # fmt: skip
 
 __all__ = [
     "PROFILES", "STORED_SAMPLES", "WANTED", "Record", "StoredTable", "below", "checkpoint_folder", "everything",
     "evidence", "folder", "get_or_train", "get_with_weights", "load_generator", "longest", "provenance", "read",
-    "read_table", "seal", "snapshot", "train_paper", "train_wanted", "write_npz", "write_record", "write_table",
+    "read_table", "seal", "seconds_left", "seconds_left_of_wanted", "snapshot", "train_paper", "train_wanted",
+    "write_npz", "write_record", "write_table",
 ]  # fmt: skip

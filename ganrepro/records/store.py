@@ -4,6 +4,7 @@ Committed paper records are under results/, all others under runs/. A record app
 """
 
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from ganrepro.datasets import Dataset
 from ganrepro.device import torch_device
 from ganrepro.locks import locked
 from ganrepro.parameters import LARGEST_SEED, expect, is_seed
-from ganrepro.progress import say
+from ganrepro.progress import duration, say
 from ganrepro.recipes import OWN, Recipe, for_dataset, made_for, quick
 from ganrepro.training import checkpoints
 
@@ -217,6 +218,45 @@ def train_paper(
         raise training.Diverged("; ".join(map(str, stopped)))
 
 
+def seconds_left(
+    data: Dataset, seeds: Seeds = (0,), device: str = "auto", epochs: int | None = None, recipe: str = OWN,
+    learning_rate: float | None = None, from_record: bool = False, *, full_length: bool = True,
+) -> float:  # fmt: skip
+    """Roughly how many seconds `train_paper`, given the same, would take here: the missing epochs of all seeds and
+    folds, from the checkpoints on. On a GPU, which trains seeds together, those of the seed that lacks most. Without
+    full_length a record of any length will do, as in `get_or_train`. NaN where a fresh start diverges at once."""
+    full = for_dataset(data.name, data.shape, recipe)
+    full = _at_rate(full if epochs is None else full.replace(epochs=epochs), learning_rate)
+    left, together = 0, torch_device(device).type == "cuda"
+    for part in _models(data):
+        training.check_arguments(full, part, seeds, full.epochs, 0)
+        missing = []
+        for seed in seeds:
+            record = _find_paper(full, part, seed)
+            if record and (record.meta["epochs"] >= full.epochs or not full_length):
+                continue
+            checkpoint = checkpoint_folder(full, part) / f"seed{seed}.safetensors"
+            if checkpoint.is_file():
+                done = len(checkpoints.read_metadata(checkpoint).get("state", {}).get("rows", []))
+            else:
+                done = record.meta["epochs"] if record and from_record else 0
+            missing.append(max(0, full.epochs - done))
+        left += max(missing, default=0) if together else sum(missing)
+    if not left:
+        return 0.0
+    try:
+        return training.estimate_seconds(full, _models(data)[0], device) * left / full.epochs
+    except training.Diverged:
+        return float("nan")
+
+
+def seconds_left_of_wanted(device: str = "auto", epochs: int | None = None) -> Iterator[float]:
+    """The same of each training that `train_wanted` would begin, in its order."""
+    for dataset, recipe, seeds in WANTED:
+        with suppress(datasets.DatasetUnavailable):
+            yield seconds_left(datasets.load(dataset), seeds, device, epochs, recipe)
+
+
 def _continue_at(recipe: Recipe, own: Recipe, data: Dataset, seeds: Seeds, device: str) -> None:
     """Write the checkpoints of trainings that go on from those of another recipe `own`, where there are none yet."""
     for seed in seeds:
@@ -322,7 +362,7 @@ def _train(
     provenance.say_if_unknown()
     if profile == "paper":
         try:
-            length = f"about {_duration(training.estimate_seconds(recipe, data, device))} here"
+            length = f"about {duration(training.estimate_seconds(recipe, data, device))} here"
         except training.Diverged:  # of a fresh start, which a training that goes on is not
             length = "nobody knows how long, since a fresh start diverges at once"
         say(f"training {recipe.name} on {data.label}, {recipe.epochs} epochs: {length}")
@@ -337,10 +377,3 @@ def _train(
         rate = sum(run.curves.step.max() for run in runs) / max(1e-9, sum(run.curves.seconds.sum() for run in runs))
         say(f"trained {recipe.name} on {data.label}: {rate:.3g} steps/s")
     return runs, stopped
-
-
-def _duration(seconds: float) -> str:
-    for unit, length in (("days", 86400), ("hours", 3600), ("minutes", 60)):
-        if seconds >= 2 * length:
-            return f"{seconds / length:.1f} {unit}"
-    return f"{seconds:.0f} seconds"

@@ -13,10 +13,13 @@ from typing import Any
 
 import nbformat
 
-from ganrepro import parameters, paths
+from ganrepro import parameters, paths, recipes
 
 from . import NotebookFailed
 
+# the recipe of the paper record that a notebook trains where profile is "paper" and there is none
+TRAINS = {"05_conditional": "conditional", "07_subsets": "subsets"} | dict.fromkeys(
+    ("02_algorithm1", "03_parzen", "04_samples", "06_inference", "08_semisupervised", "11_generalization"), recipes.OWN)
 KERNEL = {"display_name": "Python 3", "language": "python", "name": "python3"}
 LANGUAGE = {"name": "python", "file_extension": ".py", "mimetype": "text/x-python"}  # nbconvert asks for the ending
 QUIET = {"GANREPRO_PROGRESS": "0", "PYDEVD_DISABLE_FILE_VALIDATION": "1"}  # no text bars, no debugger warnings
@@ -45,9 +48,8 @@ def copy(folder: str | Path, only: Sequence[str] = ()) -> list[Path]:
     """Write the notebooks, outputs included, into a folder, which is made if it is not there; all of them or none.
     Raises FileExistsError where the folder holds a file of one of their names: it may be a reader's own work."""
     sources, folder = find(only), paths.absolute(folder)
-    for source in sources:
-        if os.path.lexists(folder / source.name):
-            raise FileExistsError(f"{folder / source.name} is there already, and may hold your work; name another folder")
+    if there := [place for source in sources if os.path.lexists(place := folder / source.name)]:
+        raise FileExistsError(f"{there[0]} is there already, and may hold your work; choose another folder")
     if not folder.exists():
         with paths.atomic_folder(folder) as unfinished:
             for source in sources:

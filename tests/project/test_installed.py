@@ -160,7 +160,8 @@ def test_a_reader_with_the_wheel_alone(environment, tmp_path):
     env = without | {"HOME": str(tmp_path / "home"), "GANREPRO_PROGRESS": "0"}
 
     def run(*command, status=0):
-        done = subprocess.run([str(c) for c in command], cwd=empty, env=env, capture_output=True, text=True, timeout=400)
+        words = [str(word) for word in command]
+        done = subprocess.run(words, cwd=empty, env=env, capture_output=True, text=True, timeout=400)
         assert done.returncode == status, done.stderr[-3000:]
         return done.stdout + done.stderr
 
@@ -180,6 +181,7 @@ def test_a_reader_with_the_wheel_alone(environment, tmp_path):
     assert "is there already" in run(bin / "ganrepro", "notebooks", "--copy", "mine", status=2)
     papermill = [environment, "-m", "papermill", "mine/03_parzen.ipynb", "out.ipynb", "--no-progress-bar"]
     run(*papermill, "-p", "profile", "quick")
-    assert "error" not in {o.output_type for c in nbformat.read(empty / "out.ipynb", 4).cells for o in c.get("outputs", [])}
+    cells = nbformat.read(empty / "out.ipynb", 4).cells
+    assert "error" not in {output.output_type for cell in cells for output in cell.get("outputs", [])}
     assert sorted(p.name for p in empty.iterdir()) == ["mine", "out.ipynb"]
     assert list((tmp_path / "home/ganrepro-runs").rglob("table1_*.csv"))

@@ -17,10 +17,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from safetensors.torch import load_file, save_file
 
-from ganrepro import datasets, networks, parzen, paths, recipes, records, training
+from ganrepro import datasets, networks, parzen, paths, progress, recipes, records, training
 from ganrepro.code_checksum import code_sha256
 from ganrepro.recipes import Layer, for_dataset
-from ganrepro.records import store
 from ganrepro.records.record import compact, decode, encode, write_npz
 from ganrepro.report import tables
 from ganrepro.training import checkpoints
@@ -458,7 +457,7 @@ def test_an_absent_paper_record_says_first_how_long_it_will_take(runs, own_recip
     [(0, "0 seconds"), (119, "119 seconds"), (7199, "120.0 minutes"), (10_800, "3.0 hours"), (5e5, "5.8 days")],
 )
 def test_durations_are_in_the_unit_that_fits(seconds, text):
-    assert store._duration(seconds) == text
+    assert progress.duration(seconds) == text
 
 
 def test_without_training_an_absent_record_is_an_error(runs, trainings):
