@@ -8,7 +8,7 @@ PIP = $(BIN)/python -m pip --disable-pip-version-check
 TORCH = 2.13.0
 
 .DEFAULT_GOAL := help
-.PHONY: help venv reproduce test test-all test-oldest test-py test-slurm check notebooks records results bench site lock clean
+.PHONY: help venv reproduce test test-all test-oldest test-py test-slurm check notebooks records results bench gpu site lock clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -112,6 +112,9 @@ records: venv ## train the paper records that are missing (resumes; uses a GPU w
 
 bench: venv ## measure speed against peers and the limit, some ten minutes, and store it in results/benchmarks
 	@$(BIN)/python -m benchmarks
+
+gpu: venv ## measure and try it on a GPU, once; stored in results/benchmarks, to be sent
+	@$(BIN)/python -m benchmarks.gpu
 
 SITE = sphinx myst-nb furo jupyter_server_mathjax
 site: venv ## the notebooks, pages and interface as a static site in build/site, with search; its links are checked

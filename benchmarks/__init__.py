@@ -1,1 +1,2 @@
-"""Speed against peers and against the machine's own limit, each figure a ratio within one run: `make bench`."""
+"""Speed against peers and against the machine's own limit: `make bench` and `make gpu`. Each figure is a ratio within
+one run."""

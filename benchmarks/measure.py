@@ -86,11 +86,11 @@ def memory_apart(prepare: Callable[..., Iterable[Callable[[], object]]], threads
     return json.loads(done.stdout.splitlines()[-1])
 
 
-def machine() -> dict[str, Any]:
-    """Processor, cores (of which this process may use `allowed`), threads, load and versions."""
+def machine(device: torch.device | str = "cpu") -> dict[str, Any]:
+    """Processor, cores (of which this process may use `allowed`), threads, load and versions; and the device's GPU."""
     allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     load = round(os.getloadavg()[0], 1) if hasattr(os, "getloadavg") else None
-    found = provenance.hardware(torch.device("cpu")) | {"allowed": allowed, "load": load}
+    found = provenance.hardware(torch.device(device)) | {"allowed": allowed, "load": load}
     return found | {"simd": torch.backends.cpu.get_cpu_capability()} | provenance.versions()
 
 

@@ -199,9 +199,11 @@ def prepare(batch_size: int = 100, units: int = 1200, replicates: int = 1) -> li
     return [turn]
 
 
-def replicates_turn(recipe: Recipe, x: torch.Tensor, r: int, together: bool) -> Callable[[], None]:
-    """A short epoch of r runs: stacked, or one after another."""
-    data, part = mnist(), x[: GROWTH_STEPS * recipe.batch_size]
+def replicates_turn(
+    recipe: Recipe, x: torch.Tensor, r: int, together: bool, steps: int = GROWTH_STEPS
+) -> Callable[[], None]:  # fmt: skip
+    """A short epoch of r runs: stacked, or one after another, which is never captured."""
+    data, part = mnist(), x[: steps * recipe.batch_size]
     runs = [training.start(recipe, data, seed, x.device) for seed in range(r)]
     if together:
         stacked = Replicas(recipe, [(run.g, run.d) for run in runs], [run.rng for run in runs], part)

@@ -1,8 +1,13 @@
 """The harness of the benchmarks: what it times, in which order, and what it calls memory."""
 
-import pytest
+import json
 
-from benchmarks import measure, parzen
+import pytest
+import torch
+
+from benchmarks import gpu, measure, parzen, training
+from ganrepro import paths
+from ganrepro.recipes import RECIPES
 
 
 def test_subjects_are_interleaved_after_one_warm_up_each():
@@ -31,3 +36,71 @@ def test_what_fails_apart_is_told():
 
 def test_the_machine_is_described():
     assert {"cpu", "cores", "threads", "allowed", "torch"} <= measure.machine().keys()
+
+
+# --------------------------------------------------------------------------------- make gpu, on a CPU
+
+CPU = torch.device("cpu")
+
+
+def test_without_a_gpu_it_ends_at_once_and_writes_nothing(monkeypatch, capsys):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    monkeypatch.setattr(gpu, "report", lambda *_: pytest.fail("something was measured"))
+    assert gpu.main() == 2
+    said = capsys.readouterr()
+    assert said.err == gpu.NONE_HERE + "\n" and not said.out
+
+
+def test_lockstep_is_timed_a_seed_against_eager_code():
+    rows = gpu.lockstep_rows(training.small(RECIPES["mnist"]), CPU, seeds=(1, 2), steps=2, rounds=2)
+    assert [row["what"].partition(": ")[2] for row in rows] == [
+        "bare products", "ours, eager", "ours, 1 in lockstep", "ours, 2 in lockstep",
+    ]  # fmt: skip
+    assert all(0 < row["q1_s"] <= row["median_s"] <= row["q3_s"] for row in rows)
+    assert rows[0]["ratio_to_limit"] == rows[1]["over_eager"] == 1
+
+
+def test_the_window_is_checked_in_float64():
+    limit, wide, ours = gpu.parzen_rows(CPU, m=300, n=100, checked=5, rounds=2)
+    assert ours["error_nats"] < 1e-3 and limit["ratio_to_limit"] == 1 and wide["role"] == "peer"
+
+
+def test_a_part_that_fails_is_kept_with_its_error_beside_the_others(tmp_path, capsys):
+    def broken():
+        raise RuntimeError("out of memory")
+
+    file = tmp_path / "a-gpu.json"
+    parts = {"steps": lambda: [{"what": "step", "role": "ours", "error_nats": float("nan")}], "parzen": broken}
+    assert gpu.report(CPU, file, parts) == 1
+    written = json.loads(file.read_text())
+    assert written["rows"] == [{"what": "step", "role": "ours", "error_nats": None}]
+    assert written["errors"] == {"parzen": "RuntimeError: out of memory"} and "cpu" in written["machine"]
+    assert f"Written: {file}. Send this one file" in capsys.readouterr().out
+    assert gpu.report(CPU, file, {}) == 0
+
+
+@pytest.mark.slow
+def test_a_record_is_gone_on_with_in_a_scratch_folder(tmp_path):
+    (row,) = gpu.restart(CPU, tmp_path, "subsets-small", 1)
+    assert row["after"]["epoch"] == row["before"]["epoch"] + 1 and row["epochs"] == 1
+    assert row["hardware"]["device"] == "cpu" and abs(row["after"]["mean"] - row["before"]["mean"]) < 30
+
+
+@pytest.mark.slow
+def test_notebooks_run_with_the_device_named(tmp_path):
+    (row,) = gpu.notebooks(CPU, tmp_path, ["03_parzen"])
+    assert row["median_s"] > 0 and (tmp_path / "03_parzen.ipynb").is_file() and (tmp_path / "runs").is_dir()
+
+
+def test_what_fails_in_its_process_is_told(tmp_path):
+    with pytest.raises(RuntimeError, match="raise SystemExit.*ended with 3: because"):
+        gpu.apart("-c", "import sys; print('because', file=sys.stderr); raise SystemExit(3)", scratch=tmp_path)
+
+
+def test_nothing_is_claimed_of_a_gpu_before_one_was_measured():
+    stored = [json.loads(path.read_text()) for path in (paths.results() / "benchmarks").glob("*.json")]
+    measured = any("gpu" in found["machine"] for found in stored)
+    speed = (paths.repository() / "docs/speed.md").read_text()
+    assert ("on a GPU are still to be measured" in speed) != measured, "docs/speed.md: the section on a GPU"
+    contributing = (paths.repository() / "CONTRIBUTING.md").read_text()
+    assert ("Nothing here was measured on a GPU yet" in contributing) != measured, "CONTRIBUTING.md"
