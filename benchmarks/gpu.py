@@ -23,7 +23,7 @@ import torch
 from benchmarks import measure, parzen, training
 from ganrepro import parzen as window
 from ganrepro import paths, records
-from ganrepro.recipes import OWN, RECIPES, Recipe
+from ganrepro.recipes import RECIPES, Recipe
 
 EPOCHS = 3  # of the restart, beyond the record's own
 SEEDS = (1, 4, 16)  # in lockstep
@@ -119,13 +119,13 @@ def parzen_rows(
             for name, role, note, e in zip(turns, roles, notes, errors, strict=True)]  # fmt: skip
 
 
-def restart(device: torch.device, scratch: Path, recipe: str = OWN, epochs: int = EPOCHS) -> list[dict]:
-    """`records train --from-record`, some epochs beyond the committed MNIST record of seed 0, into a scratch folder:
-    how long an epoch takes, and the scores before and after."""
-    before = records.get_or_train("mnist", "paper", 0, "cpu", recipe=recipe, train=False)
+def restart(device: torch.device, scratch: Path, dataset: str = "mnist", epochs: int = EPOCHS) -> list[dict]:
+    """`records train --from-record`, some epochs beyond the record of seed 0, into a scratch folder: how long an epoch
+    takes, and the scores before and after."""
+    before = records.get_or_train(dataset, "paper", 0, "cpu", train=False)
     until, score = before.meta["epochs"] + epochs, before.meta["scores"]["last"]
-    apart("-m", "ganrepro.cli", "records", "train", "--from-record", "--dataset", "mnist", "--recipe", recipe,
-          "--epochs", str(until), "--device", str(device), "--yes", scratch=scratch)  # fmt: skip
+    apart("-m", "ganrepro.cli", "records", "train", "--from-record", "--dataset", dataset, "--epochs", str(until),
+          "--device", str(device), "--yes", scratch=scratch)  # fmt: skip
     (made,) = records.store.below(scratch / "runs", "paper")
     new, after = made.curves[made.curves.epoch > before.kept_epoch], made.meta["scores"]["last"]
     return [{

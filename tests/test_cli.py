@@ -656,3 +656,9 @@ def test_a_copy_that_fails_leaves_no_notebook(here, capsys, monkeypatch, exists)
     assert "No space left" in capsys.readouterr().err
     assert not content(here / "work") and len(copies) == 2 and (here / "work").exists() == exists
     assert not list(here.glob(".*"))
+
+
+def test_help_lists_every_exit_status(capsys):
+    assert run("--help") == 0
+    listed = capsys.readouterr().out.partition("exit status:")[2]
+    assert set(map(int, re.findall(r"\b\d{1,3}\b", listed))) == {0, 1, 2, 130, 141, 143}

@@ -33,6 +33,9 @@ def test_a_folder_gets_a_name_a_sheet_and_a_place_in_the_list(faces, capsys):
     assert str(sheet) in out and Image.open(sheet).width > 300
     assert cli.main(["data", "status"]) == 0
     assert "pets: Dataset('pets-" in (out := capsys.readouterr().out) and str(faces / "data") in out
+    assert cli.main(["data", "status", "--json"]) == 0
+    sizes = {"shape": [1, 8, 8], "train": len(data.train), "valid": len(data.valid), "test": len(data.test)}
+    assert json.loads(capsys.readouterr().out) == {"data": str(faces / "data"), "sets": {"pets": sizes}}
     assert cli.main(["data", "pets"]) == cli.main(["data", "list", "pets"]) == 0
     first, second = capsys.readouterr().out.splitlines()
     assert first == second == repr(data)

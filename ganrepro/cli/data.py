@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import json
 import os
 from argparse import Namespace
 from pathlib import Path
@@ -63,14 +64,21 @@ def remove_data(options: Namespace) -> None:
 
 
 def data_status(options: Namespace) -> None:
+    """The sets that were added, a line each, or with --json as an object; and the data directory."""
     from ganrepro import datasets
 
     if (folder := datasets.data_dir()).exists() and not folder.is_dir():
         raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(folder))
+    named = {name: datasets.load(name) for name in paths.named_sets()}
+    if options.json:
+        sets = {name: {"shape": data.shape, "train": len(data.train), "valid": len(data.valid), "test": len(data.test)}
+                for name, data in named.items()}  # fmt: skip
+        print(json.dumps({"data": str(folder), "sets": sets}, indent=1))
+        return
     print(f"data directory: {folder}")
-    for name in paths.named_sets():
-        print(f"{name}: {datasets.load(name)}")
-    if not paths.named_sets():
+    for name, data in named.items():
+        print(f"{name}: {data}")
+    if not named:
         print("no sets of your own; `ganrepro data add FOLDER --name NAME` adds one")
 
 

@@ -63,7 +63,7 @@ def parser() -> argparse.ArgumentParser:
     show.add_argument("--out", default="", help="its file; default: contact_NAME.png in runs/figures")
     remove = command("remove", remove_data, "forget a name; the pictures' own folder is left alone", actions)
     remove.add_argument("name", metavar="NAME")
-    command("status", data_status, "the sets that were added, and the data directory", actions)
+    status = command("status", data_status, "the sets that were added, and the data directory", actions)
 
     reproduce = command("reproduce", run_notebooks, "run the notebooks in order and print paper vs. here")
     reproduce.add_argument("--profile", choices=["auto", "quick", "paper"])
@@ -124,7 +124,7 @@ def parser() -> argparse.ArgumentParser:
 
     command("results", publish_results, "finished paper records -> results/, tables, figures, README, docs")
     checked = command("doctor", doctor, "what is installed, which data are here, and a self-test of some seconds")
-    for it in (every, checked):
+    for it in (every, checked, status):
         it.add_argument("--json", action="store_true", help="for scripts")
     completion = command("completion", print_completion, "print a script that completes commands in your shell")
     completion.add_argument("shell", choices=["bash", "zsh", "tcsh"])

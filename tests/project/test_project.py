@@ -234,6 +234,30 @@ def test_python_versions_are_named_alike():
     assert set(workflow["jobs"]["test"]["strategy"]["matrix"]["python"]) == {min(classifiers), max(classifiers)}
 
 
+def test_workflows_call_what_there_is_and_ci_checks_what_make_test_checks():
+    makefile = (ROOT / "Makefile").read_text()
+    targets = set(re.findall(r"^([a-z-]+)(?:[ a-z-]*):", makefile, re.MULTILINE))
+    steps = {path.stem: [step for job in yaml.safe_load(path.read_text())["jobs"].values() for step in job["steps"]]
+             for path in (ROOT / ".github/workflows").glob("*.yml")}  # fmt: skip
+    commands = {name: "\n".join(step.get("run", "") for step in of_one) for name, of_one in steps.items()}
+    for name, text in commands.items():
+        assert set(re.findall(r"^make ([a-z-]+)", text, re.MULTILINE)) <= targets, name
+        assert all((ROOT / folder).exists() for folder in re.findall(r" ((?:tests|notebooks)[\w/.]*)", text)), name
+    checks = re.search(r"^test test-all check:\n((?:\t.*\n)+)", makefile, re.MULTILINE)[1]
+    for line in checks.replace("\t$(BIN)", ".venv/bin").splitlines():
+        if "pytest" not in line and line.startswith(".venv"):
+            assert line in commands["test"]
+    assert "--nbval --nbval-current-env --nbval-cell-timeout 120" in checks and "--nbval " in commands["test"]
+
+
+def test_the_gpu_workflow_starts_by_hand_alone_and_keeps_what_it_measured():
+    workflow = yaml.safe_load((ROOT / ".github/workflows/gpu.yml").read_text())
+    assert set(workflow[True]) == {"workflow_dispatch"}  # YAML reads `on` so
+    assert workflow["jobs"]["gpu"]["runs-on"] == ["self-hosted", "gpu"]
+    *_, gpu, kept = workflow["jobs"]["gpu"]["steps"]
+    assert gpu["run"] == "make gpu" and kept["with"]["path"] == "results/benchmarks/*.json"
+
+
 # --------------------------------------------------------------------------------------------- files
 
 
