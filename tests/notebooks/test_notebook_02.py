@@ -3,7 +3,7 @@
 import pandas as pd
 import pytest
 
-SHORT = {"dataset": "digits", "steps": 20, "long_steps": 60, "arm_steps": 40}
+SHORT = {"dataset": "digits", "steps": 20, "long_steps": 60, "arm_steps": 40, "ring_steps": 40}
 
 
 @pytest.mark.slow
