@@ -12,7 +12,8 @@ import pandas as pd
 import torch
 from numpy.typing import NDArray
 
-from ganrepro import parzen
+from ganrepro import parzen, paths
+from ganrepro.parameters import expect_number
 from ganrepro.records import Record, StoredTable, provenance, write_table
 
 COLUMNS = ["claim", "measured", "error", "over", "n", "unit", "holds"]
@@ -48,6 +49,43 @@ def readable(found: pd.DataFrame) -> pd.DataFrame:
         "measured": found.measured.map("{:.4g}".format) + error + unit + over,
         "holds": ["" if pd.isna(h) else "yes" if h else "no" for h in found.holds],
     })  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Summary:
+    """A table of claims as a notebook shows it: some rows open, the others folded (a text leaves those out), and the
+    name of the file that has all."""
+
+    shown: pd.DataFrame
+    folded: pd.DataFrame
+    file: str
+
+    def _more(self) -> str:
+        n = len(self.folded)
+        return f"{n} more row{'s' * (n > 1)}; all {n + len(self.shown)} are in {self.file}"
+
+    def __repr__(self) -> str:
+        return self.shown.to_string(index=False) + (f"\n{self._more()}" if len(self.folded) else "")
+
+    def _repr_html_(self) -> str:
+        shown, folded = (each.to_html(index=False, border=0, justify="left") for each in (self.shown, self.folded))
+        rest = f"\n<details><summary>{self._more()}</summary>\n{folded}\n</details>" if len(self.folded) else ""
+        return shown + rest
+
+
+def summary(found: pd.DataFrame, file: str | Path, first: Sequence[str] | None = None, rows: int = 10) -> Summary:
+    """`table` as a Summary of at most so many open rows: the claims `first`, in their order; by default those with a
+    verdict. file: that of the whole table; its path is shown within the repository, or else its name."""
+    expect_number("rows", rows, 1, 1000)
+    chosen = list(found.claim[found.holds.notna()]) if first is None else list(first)
+    known = dict(zip(found.claim[::-1], found.index[::-1], strict=True))  # the first row of each claim
+    if unknown := [claim for claim in chosen if claim not in known]:
+        raise ValueError(f"first = {unknown}; the table has no such claim")
+    open_rows = list(dict.fromkeys(known[claim] for claim in chosen))[:rows] or list(found.index[:rows])
+    shown = readable(found)
+    file, root = Path(file).resolve(), paths.REPOSITORY
+    name = file.relative_to(root).as_posix() if root and file.is_relative_to(root) else file.name
+    return Summary(shown.loc[open_rows], shown.drop(index=open_rows), name)
 
 
 def save(

@@ -227,7 +227,9 @@ def ablation_curves(curves: pd.DataFrame) -> Figure:
         cut(axes, curves.valid_ll[curves.arm.isin([first, name])], curves.valid_ll.max() - 600)
     for axes in panels.flat[len(others) :]:
         axes.set_axis_off()
-    plt.setp(panels[-1], xlabel="epoch")
+    for axes in panels.flat[max(0, len(others) - 4) : len(others)]:  # the lowest panel of each column
+        axes.set_xlabel("epoch")
+        axes.xaxis.set_tick_params(labelbottom=True)
     plt.setp(panels[:, 0], ylabel="validation (nats)")
     figure.suptitle(f"one thing changed (green), and {first} (grey); a line a seed", fontsize=10)
     return figure

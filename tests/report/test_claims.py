@@ -44,6 +44,37 @@ def test_for_people():
     assert list(shown.holds) == ["yes", "no"]
 
 
+LONG = claims.table([Claim(f"claim <{i}>", [float(i)], "seeds", holds=None if i % 2 else i > 3) for i in range(30)])
+
+
+def test_a_summary_opens_the_claims_with_a_verdict_and_folds_the_rest():
+    found = claims.summary(LONG, paths.results() / "claims/x.csv", rows=4)
+    assert list(found.shown.claim) == ["claim <0>", "claim <2>", "claim <4>", "claim <6>"]
+    assert list(found.shown.holds) == ["no", "no", "yes", "yes"] and len(found.folded) == 26
+    said = repr(found)
+    assert said.endswith("26 more rows; all 30 are in results/claims/x.csv") and "claim <5>" not in said
+    html = found._repr_html_()
+    before, after = html.split("<details><summary>26 more rows; all 30 are in results/claims/x.csv</summary>")
+    assert "claim &lt;6&gt;" in before and "claim &lt;5&gt;" in after and html.count("claim &lt;") == 30
+
+
+def test_a_summary_opens_the_claims_that_are_named_in_their_order():
+    found = claims.summary(LONG, "/elsewhere/x.csv", ["claim <9>", "claim <3>"])
+    assert repr(found).endswith("all 30 are in x.csv")
+    assert list(found.shown.claim) == ["claim <9>", "claim <3>"]
+    with pytest.raises(ValueError, match="no such claim"):
+        claims.summary(LONG, "x.csv", ["claim 99"])
+    with pytest.raises(ValueError, match="rows = 0"):
+        claims.summary(LONG, "x.csv", rows=0)
+
+
+def test_a_short_table_is_shown_whole():
+    found = claims.summary(LONG[:1], "x.csv")
+    assert not len(found.folded) and "<details>" not in found._repr_html_() and "more" not in repr(found)
+    without = claims.summary(LONG[1::2].reset_index(drop=True), "x.csv", rows=3)  # no verdict at all: from the top
+    assert list(without.shown.claim) == ["claim <1>", "claim <3>", "claim <5>"]
+
+
 def test_a_saved_table_says_how_it_came_to_be(tmp_path):
     found = claims.table([Claim("a", [1.0, 3.0], "seeds", "nats", True)])
     read = pd.read_csv(claims.save(found, tmp_path / "below" / "t.csv", "paper", torch.device("cpu")))
