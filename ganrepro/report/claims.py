@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -69,8 +70,8 @@ class Summary:
 
     def _repr_html_(self) -> str:
         shown, folded = (each.to_html(index=False, border=0, justify="left") for each in (self.shown, self.folded))
-        rest = f"\n<details><summary>{self._more()}</summary>\n{folded}\n</details>" if len(self.folded) else ""
-        return shown + rest
+        rest = f"<details><summary>{self._more()}</summary>{folded}</details>" if len(self.folded) else ""
+        return re.sub(r">\s+<", "><", shown + rest)  # the blanks between tags would double the notebook's size
 
 
 def summary(found: pd.DataFrame, file: str | Path, first: Sequence[str] | None = None, rows: int = 10) -> Summary:
