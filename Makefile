@@ -8,7 +8,7 @@ PIP = $(BIN)/python -m pip --disable-pip-version-check
 TORCH = 2.13.0
 
 .DEFAULT_GOAL := help
-.PHONY: help venv reproduce test test-all test-oldest test-py test-slurm check notebooks records results bench gpu site lock clean
+.PHONY: help venv reproduce test test-all test-oldest test-py test-slurm check notebooks records results bench gpu site slides lock clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -122,6 +122,11 @@ site: venv ## the notebooks, pages and interface as a static site in build/site,
 	PYTHONPATH=build/site-packages $(BIN)/python -m sphinx -q -W --keep-going -c docs/site . build/site
 	@$(BIN)/python tools/links.py build/site
 	@echo "Open build/site/index.html."
+
+slides: venv ## talks of notebooks 01 and 02 in build/slides, which need no network
+	@[ -d build/slides-packages/sphinx_revealjs ] || $(PIP) install -qq --no-deps --target build/slides-packages \
+	  sphinx-revealjs jupyter_server_mathjax 2>/dev/null
+	@PYTHONPATH=build/slides-packages $(BIN)/python tools/slides.py build/slides
 
 results: venv ## copy finished paper records into results/ and rebuild tables, figures and README from them
 	@$(BIN)/ganrepro results $(ARGS)

@@ -36,7 +36,7 @@ def slide(cell: NotebookNode) -> list[NotebookNode]:
     if not {"slide_type", "title"} <= about.keys() <= KEYS:
         raise ValueError(f"the slideshow of cell {cell.id} has {', '.join(about)}; expected slide_type, title and some "
                          f"of {', '.join(sorted(KEYS - {'slide_type', 'title'}))}")  # fmt: skip
-    first = "#" if about["slide_type"] == "slide" and cell.source.startswith("# ") else "##"
+    first = "#" if cell.cell_type == "markdown" and cell.source.startswith("# ") else "##"
     words = [f"{first} {about['title']}", about.get("text", "")]
     if "keep" in about:
         words.append(blocks(cell.source)[about["keep"]])

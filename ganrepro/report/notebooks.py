@@ -22,6 +22,7 @@ TRAINS = {"05_conditional": "conditional", "07_subsets": "subsets"} | dict.fromk
     ("02_algorithm1", "03_parzen", "04_samples", "06_inference", "08_semisupervised", "11_generalization"), recipes.OWN)
 KERNEL = {"display_name": "Python 3", "language": "python", "name": "python3"}
 LANGUAGE = {"name": "python", "file_extension": ".py", "mimetype": "text/x-python"}  # nbconvert asks for the ending
+KEPT = {"tags", "slideshow"}  # metadata of a cell that its author wrote; the rest is of one run
 QUIET = {"GANREPRO_PROGRESS": "0", "PYDEVD_DISABLE_FILE_VALIDATION": "1"}  # no text bars, no debugger warnings
 
 
@@ -98,7 +99,7 @@ def refresh(only: Sequence[str] = ()) -> Iterator[Executed]:
         notebook.metadata = nbformat.from_dict({"kernelspec": KERNEL, "language_info": LANGUAGE})
         notebook.cells = [c for c in notebook.cells if "injected-parameters" not in c.metadata.get("tags", [])]
         for cell in notebook.cells:
-            cell.metadata = nbformat.from_dict({k: v for k, v in cell.metadata.items() if k == "tags" and v})
+            cell.metadata = nbformat.from_dict({k: v for k, v in cell.metadata.items() if k in KEPT and v})
         with paths.atomic_file(paths.repository() / "notebooks" / executed.output.name) as unfinished:
             nbformat.write(notebook, unfinished)
         yield executed

@@ -27,6 +27,7 @@ def exercise_2() -> tuple[float, float]:
 def exercise_3(scale: attributes.Scale) -> tuple[np.ndarray, float]:
     """The share of the training examples with each thickness (rows: thin to thick) and slant (columns: left to right),
     and the correlation of both attributes."""
-    slant, thickness = scale.third(scale.deviations, scale.labels).T
+    thirds = scale.third(scale.deviations, scale.labels)
+    slant, thickness = thirds.T
     shares = torch.bincount(3 * thickness + slant, minlength=9).view(3, 3) / len(slant)
     return shares.numpy(), float(torch.corrcoef(scale.deviations.T)[0, 1])
