@@ -1,4 +1,4 @@
-"""Build hook: a wheel carries the notebooks and the committed MNIST record's weights, so that
+"""Build hook: a wheel carries the notebooks with their solutions and the committed MNIST record's weights, so that
 `ganrepro notebooks --copy` and `load_generator` need no repository. No record is in it."""
 
 from pathlib import Path
@@ -13,8 +13,9 @@ class WithoutRepository(BuildHookInterface):
         if version == "editable":  # reads both where they lie
             return
         root, include = Path(self.root), build_data["force_include"]
-        for notebook in root.glob("notebooks/[0-9][0-9]_*.ipynb"):  # a source archive has them in ganrepro/ already
-            include[str(notebook)] = f"ganrepro/notebooks/{notebook.name}"
+        for pattern in ("[0-9][0-9]_*.ipynb", "solutions/[0-9][0-9]_*.py"):
+            for file in (root / "notebooks").glob(pattern):  # a source archive has them in ganrepro/ already
+                include[str(file)] = f"ganrepro/{file.relative_to(root)}"
         if self.target_name == "sdist":  # there the weights stay where they are
             return
         if (root / WEIGHTS).is_file():

@@ -53,8 +53,10 @@ def write_notebook(path, parameter_list, work):
 
 @pytest.fixture
 def here(tmp_path, monkeypatch):
-    """A repository of two notebooks, with a runs folder that is not there yet."""
-    (tmp_path / "repo/notebooks").mkdir(parents=True)
+    """A repository of two notebooks and their solutions, with a runs folder that is not there yet."""
+    (tmp_path / "repo/notebooks/solutions").mkdir(parents=True)
+    for name in ("01_first", "02_second"):
+        (tmp_path / f"repo/notebooks/solutions/{name}.py").write_text(f"# {name}")
     write_notebook(tmp_path / "repo/notebooks/01_first.ipynb", LIST, WORK)
     write_notebook(tmp_path / "repo/notebooks/02_second.ipynb", LIST + "strict: bool = False  # refuse\n", WORK)
     monkeypatch.setattr(paths, "REPOSITORY", tmp_path / "repo")
@@ -624,7 +626,9 @@ def test_notebooks_are_copied_into_a_new_folder_and_into_one_with_other_files(he
         for name in ("01_first.ipynb", "02_second.ipynb"):
             assert (here / folder / name).read_bytes() == (here / "repo/notebooks" / name).read_bytes()
             assert str(here / folder / name) in printed
-    assert sorted(content(here / "theirs")) == ["01_first.ipynb", "02_second.ipynb", "note.txt"]
+    solutions = ["solutions", "solutions/01_first.py", "solutions/02_second.py"]
+    assert sorted(content(here / "theirs")) == ["01_first.ipynb", "02_second.ipynb", "note.txt", *solutions]
+    assert content(here / "new/folder/solutions") == content(here / "repo/notebooks/solutions")
     assert (here / "theirs/note.txt").read_text() == "mine"
 
 
@@ -636,7 +640,7 @@ def test_a_notebook_that_is_there_stays_and_no_other_is_written(here, capsys):
     assert "02_second.ipynb is there already" in capsys.readouterr().err
     assert content(here / "work") == before
     assert run("notebooks", "--copy", "work", "--only", "01") == 0
-    assert sorted(content(here / "work")) == ["01_first.ipynb", "02_second.ipynb"]
+    assert sorted(content(here / "work")) == ["01_first.ipynb", "02_second.ipynb", "solutions", "solutions/01_first.py"]
 
 
 @pytest.mark.parametrize("exists", [False, True])

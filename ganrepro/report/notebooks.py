@@ -46,20 +46,23 @@ def find(only: Sequence[str] = ()) -> list[Path]:
 
 
 def copy(folder: str | Path, only: Sequence[str] = ()) -> list[Path]:
-    """Write the notebooks, outputs included, into a folder, which is made if it is not there; all of them or none.
-    Raises FileExistsError where the folder holds a file of one of their names: it may be a reader's own work."""
-    sources, folder = find(only), paths.absolute(folder)
-    if there := [place for source in sources if os.path.lexists(place := folder / source.name)]:
+    """Write the notebooks, outputs included, and the solutions of their exercises into a folder, which is made if it is
+    not there; all of them or none. Returns the notebooks' paths. Raises FileExistsError where the folder holds a file
+    of one of their names: it may be a reader's own work."""
+    found, folder = find(only), paths.absolute(folder)
+    names = [*(notebook.name for notebook in found), *(f"solutions/{notebook.stem}.py" for notebook in found)]
+    if there := [place for name in names if os.path.lexists(place := folder / name)]:
         raise FileExistsError(f"{there[0]} is there already, and may hold your work; choose another folder")
     if not folder.exists():
         with paths.atomic_folder(folder) as unfinished:
-            for source in sources:
-                shutil.copyfile(source, unfinished / source.name)
+            (unfinished / "solutions").mkdir()
+            for name in names:
+                shutil.copyfile(paths.notebooks() / name, unfinished / name)
     else:
         with ExitStack() as together:  # each takes its name once all are written
-            for source in sources:
-                shutil.copyfile(source, together.enter_context(paths.atomic_file(folder / source.name)))
-    return [folder / source.name for source in sources]
+            for name in names:
+                shutil.copyfile(paths.notebooks() / name, together.enter_context(paths.atomic_file(folder / name)))
+    return [folder / notebook.name for notebook in found]
 
 
 def parameter_list(notebook: Path) -> dict[str, parameters.Parameter]:

@@ -177,7 +177,8 @@ def test_a_reader_with_the_wheel_alone(environment, tmp_path):
     assert not list(empty.iterdir())
 
     run(bin / "ganrepro", "notebooks", "--copy", "mine")
-    assert sorted(p.name for p in (empty / "mine").iterdir()) == [p.name for p in notebooks.find()]
+    assert sorted(p.name for p in (empty / "mine").glob("*.ipynb")) == [p.name for p in notebooks.find()]
+    assert [p.stem for p in sorted((empty / "mine/solutions").iterdir())] == [p.stem for p in notebooks.find()]
     assert "is there already" in run(bin / "ganrepro", "notebooks", "--copy", "mine", status=2)
     papermill = [environment, "-m", "papermill", "mine/03_parzen.ipynb", "out.ipynb", "--no-progress-bar"]
     run(*papermill, "-p", "profile", "quick")
