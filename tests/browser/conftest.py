@@ -1,6 +1,7 @@
 """JupyterLab on this machine, behind a token, on a copy of the notebooks; and Chromium, driven by Playwright."""
 
 import json
+import math
 import os
 import re
 import secrets
@@ -151,8 +152,11 @@ class Notebook:
         for old in PICTURES.glob(f"{stem}-*.png"):
             old.unlink()
         scrolls = self.page.locator(".jp-WindowedPanel-outer")
-        height, seen = scrolls.evaluate("e => [e.scrollHeight, e.clientHeight]")
-        for k in range(-(-height // seen)):
+        height, seen = scrolls.evaluate(
+            "e => [[...e.querySelectorAll('.jp-Cell')].at(-1).getBoundingClientRect().bottom"
+            " - e.getBoundingClientRect().top + e.scrollTop, e.clientHeight]"
+        )
+        for k in range(math.ceil(height / seen)):
             scrolls.evaluate("(e, y) => e.scrollTo(0, y)", k * seen)
             self.page.wait_for_timeout(300)
             self.page.screenshot(path=PICTURES / f"{stem}-{k + 1:02}.png")
@@ -164,7 +168,7 @@ class Notebook:
 
 
 @pytest.fixture
-def opened(lab, browser):
+def opened(browser, lab):
     """opened(name, parameter=value, …) -> Notebook, with a kernel of its own that has run nothing."""
     notebooks = []
 
