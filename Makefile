@@ -8,10 +8,10 @@ PIP = $(BIN)/python -m pip --disable-pip-version-check
 TORCH = 2.13.0
 
 .DEFAULT_GOAL := help
-.PHONY: help venv reproduce test test-all test-oldest test-py test-slurm check notebooks records results bench gpu site slides lock clean
+.PHONY: help venv reproduce test test-all test-oldest test-py test-slurm test-browser check notebooks records results bench gpu site slides lock clean
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 # --- the environment -----------------------------------------------------------------------------------
 # .venv/lock.stamp says from which lock, Python and folder .venv was made, .venv/package.stamp from which
@@ -101,6 +101,13 @@ test-py: ## make test-py PY=3.12: the unit tests on another Python, from require
 
 test-slurm: venv ## sweeps on a SLURM of one node that the test starts; needs Debian's slurm-wlm and munge
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n0 -m "" --timeout 1500 tests/slurm $(ARGS)
+
+CHROMIUM = chromium chromium-browser google-chrome
+test-browser: venv ## every notebook in JupyterLab in Chromium, some ten minutes; its pictures are put into build/browser
+	@for name in $(CHROMIUM); do command -v $$name >/dev/null && exit; done; \
+	  echo 'make: there is no browser; install Debian'"'"'s chromium, as in  apt-get install chromium' >&2; exit 1
+	@[ -d build/playwright/playwright ] || $(PIP) install -qq --target build/playwright playwright
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n0 -m "" --timeout 1500 -o pythonpath=build/playwright tests/browser $(ARGS)
 
 # --- for those who change it ---------------------------------------------------------------------------
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 from contextlib import suppress
@@ -13,10 +14,41 @@ PATIENCE = 2.0  # seconds before a bar shows: what is quicker needs none
 
 
 def bar(*iterable: Any, **options: Any) -> tqdm:
-    """A tqdm bar on stderr. None where GANREPRO_PROGRESS is 0, as in notebooks whose outputs are kept."""
+    """A tqdm bar on stderr, in a notebook as an output of the cell. None where GANREPRO_PROGRESS is 0, as in notebooks
+    whose outputs are kept."""
     hidden = os.environ.get("GANREPRO_PROGRESS", "1") == "0"
-    defaults = {"delay": PATIENCE, "dynamic_ncols": True, "mininterval": 0.5, "leave": False}
+    defaults: dict[str, Any] = {"delay": PATIENCE, "dynamic_ncols": True, "mininterval": 0.5, "leave": False}
+    defaults |= {"file": CellOutput(), "dynamic_ncols": False} if _in_a_notebook() and not hidden else {}
     return tqdm(*iterable, **defaults | options | ({"disable": True} if hidden else {}))
+
+
+class CellOutput(io.TextIOBase):
+    """One line of a notebook cell's outputs, which what tqdm writes replaces. Of stderr, a cleared line would stay as a
+    blank, and a bar would be cut in two by what the cell prints meanwhile."""
+
+    encoding = "utf-8"
+
+    def __init__(self) -> None:
+        self.line = ""
+        self.handle: Any = None
+
+    def write(self, text: str) -> int:
+        line = text.strip()
+        if text.startswith("\r") and line != self.line:  # all else moves a terminal's cursor
+            from IPython.display import display
+
+            self.line, data = line, {"text/plain": line}
+            if self.handle is None:
+                self.handle = display(data, raw=True, display_id=True)
+            else:
+                self.handle.update(data, raw=True)
+        return len(text)
+
+
+def _in_a_notebook() -> bool:
+    """Whether a Jupyter kernel runs this."""
+    ipython = sys.modules.get("IPython")
+    return ipython is not None and hasattr(ipython.get_ipython(), "kernel")
 
 
 def duration(seconds: float) -> str:
