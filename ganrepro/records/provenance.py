@@ -80,7 +80,7 @@ def versions() -> dict[str, str]:
     for name in PACKAGES:
         with suppress(metadata.PackageNotFoundError):
             found[name] = metadata.version(name)
-    return found
+    return found | {"torch": str(torch.__version__)}  # with its build, +cpu or +cu130, which PyPI's metadata leave out
 
 
 def hardware(device: torch.device) -> dict[str, Any]:

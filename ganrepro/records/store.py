@@ -5,6 +5,7 @@ Committed paper records are under results/, all others under runs/. A record app
 
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -138,6 +139,8 @@ def get_or_train(
     if profile != "quick" and (found := _find_paper(wanted, data, seed)):
         return found
     if profile != "paper":
+        if profile == "auto":
+            _say_if_none_are_committed()
         profile = "quick"
         wanted = wanted if isinstance(recipe, Recipe) else quick(wanted, len(data.training))
         if found := _finished(wanted, data, "quick", seed):
@@ -149,6 +152,13 @@ def get_or_train(
     (made,) = _train_records(wanted, data, profile, [seed], device)
     training.warn_unless_d_has_moved(made.curves, made.title)
     return made
+
+
+@cache
+def _say_if_none_are_committed() -> None:
+    """Say once where "auto" means quick because there is no repository."""
+    if paths.REPOSITORY is None:
+        say("installed without its repository, so no committed record is here: trainings and numbers are quick ones")
 
 
 def get_with_weights(

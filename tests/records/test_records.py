@@ -20,6 +20,7 @@ from safetensors.torch import load_file, save_file
 from ganrepro import datasets, networks, parzen, paths, progress, recipes, records, training
 from ganrepro.code_checksum import code_sha256
 from ganrepro.recipes import Layer, for_dataset
+from ganrepro.records import store
 from ganrepro.records.record import compact, decode, encode, write_npz
 from ganrepro.report import tables
 from ganrepro.training import checkpoints
@@ -427,6 +428,15 @@ def test_auto_is_quick_where_no_paper_record_is(runs, own_recipe, trainings):
     assert record.meta["profile"] == "quick" and record.recipe == recipes.quick(small(), 1197)
     assert record.path == runs / "quick/mnist@digits/seed0"
     assert records.get_or_train("digits", "quick", device="cpu").path == record.path and len(trainings) == 1
+
+
+def test_auto_says_once_why_it_is_quick_where_there_is_no_repository(runs, own_recipe, trainings, monkeypatch, capsys):
+    monkeypatch.setattr(paths, "REPOSITORY", None)
+    store._say_if_none_are_committed.cache_clear()
+    for _ in range(2):
+        assert records.get_or_train("digits", device="cpu").meta["profile"] == "quick"
+    assert capsys.readouterr().out.count("no committed record is here") == 1
+    store._say_if_none_are_committed.cache_clear()
 
 
 def test_auto_is_the_paper_record_where_there_is_one(runs, own_recipe, trainings, kept):
