@@ -30,6 +30,9 @@ def check_whole(record: Record) -> None:
     for name, tail in expected.items():
         if arrays[name].shape[-1:] != tail:
             raise ValueError(f"{path}/samples.npz: {name} has shape {arrays[name].shape}, expected (..., {tail[0]})")
+    if len(arrays["progress"]) != len(stages := meta.get("progress_epochs", arrays["progress"])):
+        raise ValueError(f"{path}/samples.npz has {len(arrays['progress'])} sheets of progress, and record.json names "
+                         f"{len(stages)} epochs")  # fmt: skip
     if not np.isfinite(record.ll).all():
         raise ValueError(f"{path}/ll.npz holds numbers that are not finite")
     if record.has_weights:

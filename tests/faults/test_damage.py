@@ -265,6 +265,7 @@ def test_evidence_that_was_changed_and_sealed_again_is_refused(record, promise):
         "a score of the best": {"scores": scores | {"best": scores["best"] | {"mean": 0.0}}},
         "no fold means": {"scores": scores | {"last": {"epoch": 2}}},
         "the epochs": {"epochs": 9999},
+        "the epochs of its progress": {"progress_epochs": meta["progress_epochs"][1:]},
         "other data": {"dataset": meta["dataset"] | {"sha256": {"x": "0"}}},
     }
     tried = {name: (lambda c=change: resealed(record, **c)) for name, change in wrong.items()}
