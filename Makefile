@@ -8,7 +8,7 @@ PIP = $(BIN)/python -m pip --disable-pip-version-check
 TORCH = 2.13.0
 
 .DEFAULT_GOAL := help
-.PHONY: help venv reproduce test test-all test-oldest test-py test-slurm test-browser check notebooks records results bench gpu site slides lock clean
+.PHONY: help venv reproduce test test-all test-oldest test-py test-slurm test-browser check notebooks records results bench soak gpu site slides lock clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -119,6 +119,9 @@ records: venv ## train the paper records that are missing (resumes; uses a GPU w
 
 bench: venv ## measure speed against peers and the limit, some ten minutes, and store it in results/benchmarks
 	@$(BIN)/python -m benchmarks
+
+soak: venv ## an hour of quick trainings and notebooks in one process: do memory and open files stay flat?
+	@OMP_NUM_THREADS=1 GANREPRO_PROGRESS=0 $(BIN)/python -W ignore -m benchmarks.soak 60
 
 gpu: venv ## measure and try it on a GPU, once; stored in results/benchmarks, to be sent
 	@$(BIN)/python -m benchmarks.gpu

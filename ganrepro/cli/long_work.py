@@ -7,8 +7,6 @@ import sys
 from argparse import Namespace
 from collections.abc import Callable
 
-from ganrepro.progress import duration
-
 LONG = 600.0  # seconds
 
 
@@ -21,6 +19,8 @@ def ask_before(options: Namespace, what: str, estimate: Callable[[], float]) -> 
     yes. With `--yes`, or where nobody is there to answer, nothing is estimated and nothing asked."""
     if options.yes or not is_attended():
         return
+    from ganrepro.progress import duration  # which loads tqdm
+
     if (seconds := estimate()) <= LONG:
         return
     try:

@@ -111,6 +111,7 @@ def test_03():
     assert says(write, f"{means - plain:.0f}")
 
 
+@pytest.mark.slow
 def test_04():
     code, (explain, predict, write) = solution("04")
     assert code.exercise_1() == pytest.approx(1 / 32) and says(explain, "0.03125")
@@ -161,6 +162,7 @@ def test_07():
     assert max(nats, key=nats.get) == 16 and says(write, f"{nats[16] - nats[1]:.0f}")
 
 
+@pytest.mark.slow
 def test_08():
     code, (explain, _, write) = solution("08")
     assert says(explain, f"{code.exercise_1(3) / code.exercise_1(10):.1f}")
@@ -194,6 +196,7 @@ def test_10():
     assert says(write, f"{observed:.4f}", f"{extragradient:.4f}")
 
 
+@pytest.mark.slow
 def test_11():
     code, (explain, predict, write) = solution("11")
     expected, mean, deviation = code.exercise_1()
@@ -209,6 +212,7 @@ def test_11():
     assert code.exercise_3(ten, held_out) > 0.99 and code.exercise_3(made, held_out) > 0.55
 
 
+@pytest.mark.slow
 def test_12():
     code, (explain, predict, write) = solution("12")
     black, shared = code.exercise_1()

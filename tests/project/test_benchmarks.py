@@ -1,12 +1,15 @@
 """The harness of the benchmarks: what it times, in which order, and what it calls memory."""
 
 import json
+import os
 import shutil
 
+import numpy as np
+import pandas as pd
 import pytest
 import torch
 
-from benchmarks import gpu, measure, parzen, training
+from benchmarks import gpu, measure, parzen, soak, training
 from ganrepro import datasets, paths, records
 from ganrepro.recipes import RECIPES
 
@@ -109,3 +112,29 @@ def test_nothing_is_claimed_of_a_gpu_before_one_was_measured():
     assert ("on a GPU are still to be measured" in speed) != measured, "docs/speed.md: the section on a GPU"
     contributing = (paths.repository() / "CONTRIBUTING.md").read_text()
     assert ("Nothing here was measured on a GPU yet" in contributing) != measured, "CONTRIBUTING.md"
+
+
+def sweeps(mib, files=9):
+    return pd.DataFrame({"minutes": np.arange(1.0, 1 + len(mib)), "mib": mib, "files": files, "threads": 2})
+
+
+def test_a_soak_tells_a_leak_from_noise_and_from_what_is_loaded_once():
+    noise = np.random.default_rng(0).normal(0, 5, 60)
+    loading = 40 * np.exp(-np.arange(60) / 4)  # over after the warm-up
+    flat, low, high = soak.growth(sweeps(600 - loading + noise))
+    assert low < 0 < high and abs(flat) < 10
+    leak, low, high = soak.growth(sweeps(600 - loading + noise + np.arange(60)))  # a MiB a minute
+    assert low > 30 and leak == pytest.approx(60, abs=10)
+
+
+def test_a_soak_says_how_many_files_stay_open():
+    assert "open files 9 to 9, threads 2 to 2" in soak.verdict(sweeps(np.full(20, 600.0)))
+    assert "open files 14 to 28" in soak.verdict(sweeps(np.full(20, 600.0), np.arange(9, 29)))
+
+
+def test_a_sweep_of_a_soak_trains_scores_and_leaves_nothing(monkeypatch):
+    monkeypatch.setattr(soak, "DATASETS", ("gaussian1d",))
+    monkeypatch.setenv("GANREPRO_RUNS", "/nowhere")
+    found = soak.soak(0, notebook="")
+    assert len(found) == 1 and found.files[0] > 0 and os.environ["GANREPRO_RUNS"] == "/nowhere"
+    assert soak.draw(found).axes[0].get_ylim()[0] == 0
