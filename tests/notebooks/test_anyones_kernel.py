@@ -51,6 +51,7 @@ def test_figures_are_shown_under_the_backend_of_a_container(papermill, tmp_path)
     assert done.pictures == usual.pictures >= 4
 
 
+@pytest.mark.slow
 def test_a_matplotlibrc_changes_nothing(papermill, tmp_path):
     """usetex would need LaTeX; the file that is written is the same, whatever the reader's rc file says."""
     (tmp_path / "matplotlibrc").write_text("text.usetex: True\naxes.facecolor: red\nsavefig.dpi: 30\nfont.size: 3\n")

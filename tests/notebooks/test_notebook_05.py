@@ -18,6 +18,7 @@ def test_05_on_other_digits_with_errors_over_seeds(papermill, clean_tree, tmp_pa
     assert accuracy.n == 2 and accuracy.error >= 0 and accuracy.measured > 30
 
 
+@pytest.mark.slow
 def test_05_refuses_a_class_and_a_caption_before_any_work(papermill, tmp_path):
     for given, messages in (
         ({"shown_class": 10}, ("shown_class = 10", "0 to 9")),
@@ -53,6 +54,7 @@ def test_05_on_three_classes(papermill, tmp_path):
     assert right.over.startswith("samples, one training, quick profile") and right.error >= 0  # not missing
 
 
+@pytest.mark.slow
 def test_05_names_labels_that_it_cannot_use(papermill, tmp_path):
     given = {"dataset": some_digits(tmp_path / "odd.npz", 10, 100, lambda y: y - 1)}
     done = papermill("05_conditional.ipynb", given)

@@ -41,6 +41,7 @@ def test_06_inference_draws_the_committed_inferer(papermill, tmp_path):
         assert abs(table.measured[row] - committed[row]) < 0.02 and table.over[row] == "samples"  # one of five inferers
 
 
+@pytest.mark.slow
 def test_06_inference_refuses_what_g_does_not_have_before_any_work(papermill, tmp_path):
     for name, value, said in (
         ("layer", 7, "layer = 7; choose 0 for z, or a hidden layer of G, 1 to 2"),

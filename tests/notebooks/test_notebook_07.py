@@ -33,6 +33,7 @@ def test_07_subsets_says_which_seed_has_no_comparable_record(papermill, tmp_path
     assert set(found.over) == {"test pictures"} and set(found.n) == {150, 40} and found.error.notna().all()
 
 
+@pytest.mark.slow
 def test_07_subsets_refuses_masks_that_mean_nothing_before_any_work(papermill, tmp_path):
     np.save(tmp_path / "small.npy", np.eye(5))
     for given, message in (

@@ -21,6 +21,7 @@ def test_08_on_other_data_with_few_labels(papermill, clean_tree, tmp_path):
     assert "60" in done.text and not any("1000 labels" in claim for claim in found.index)
 
 
+@pytest.mark.slow
 def test_08_refuses_what_it_cannot_classify(papermill, tmp_path):
     for given, message in (
         ({"dataset": "digits", "labels": 2000}, "labels = 2000; choose 20 to"),
@@ -53,6 +54,7 @@ def test_08_on_three_classes_many_and_few(papermill, tmp_path, each, first):
     assert found.index.str.contains("label spreading").any() and found.index.str.contains("6 labels|100 labels").any()
 
 
+@pytest.mark.slow
 def test_08_names_labels_that_it_cannot_use(papermill, tmp_path):
     for labels, each, message in (
         (lambda y: y - 1, 60, "training labels -1, 0, 1; they must be 0 to K - 1"),

@@ -22,6 +22,7 @@ def test_11_measures_other_data_and_says_no_more_than_it_tested(papermill, clean
     assert set(capacity.seed) == {3} and capacity.distance.between(-0.05, 0.7).all()
 
 
+@pytest.mark.slow
 def test_11_says_how_many_samples_it_needs(papermill, tmp_path):
     done = papermill("11_generalization.ipynb", {"dataset": "digits", "n_samples": 49})
     assert done.returncode != 0 and "need at least 50" in done.stderr

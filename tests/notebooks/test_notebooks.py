@@ -77,6 +77,7 @@ def test_03_trains_the_face_stand_in(papermill, clean_tree, tmp_path):
     assert (labelled_a_stand_in(done, csv).n_seeds.dropna() == 1).all()
 
 
+@pytest.mark.slow
 def test_03_on_the_toronto_faces_in_their_own_layout(papermill, tmp_path):
     """A file of the real layout: rows of ours are labelled TFD, and nothing is a stand-in."""
     rng = np.random.default_rng(0)

@@ -696,6 +696,7 @@ def test_a_longer_paper_record_stays(runs, own_recipe, digits, trainings):
     assert found.meta["epochs"] == 3 and content(runs) == before and len(trainings) == 1
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:sigma = ")
 def test_faces_have_a_paper_record_for_each_fold_and_one_row_together(runs, monkeypatch, trainings):
     faces = datasets.load("att")
