@@ -19,20 +19,19 @@ import psutil
 from matplotlib.figure import Figure
 from scipy.stats import theilslopes
 
+from benchmarks import measure
+from ganrepro import datasets, parzen, paths, records
+from ganrepro.report import figures, notebooks, tables
+
 DATASETS = ("gaussian1d", "ring", "digits", "mnist")
 WARM_UP = 0.25  # of the sweeps: what is loaded and cached once is loaded by then
 
 
 def main(minutes: float) -> None:
     """Sweep, print a line each, and store the curves with their figure in results/benchmarks."""
-    from benchmarks import measure
-    from ganrepro import paths
-    from ganrepro.records import write_table
-    from ganrepro.report import figures
-
     name = paths.results() / "benchmarks" / f"{measure.machine_name()}-soak"
     found = soak(minutes)
-    write_table(found, f"{name}.csv")
+    records.write_table(found, f"{name}.csv")
     figures.save(figure := draw(found), f"{name}.png")
     plt.close(figure)
     print(verdict(found))
@@ -60,9 +59,6 @@ def soak(minutes: float, notebook: str = "03") -> pd.DataFrame:
 
 
 def _sweep(seed: int, notebook: str) -> None:
-    from ganrepro import datasets, parzen, records
-    from ganrepro.report import figures, notebooks, tables
-
     for name in DATASETS:
         data = datasets.load(name)
         record = records.get_or_train(data, "quick", seed=seed, device="cpu")
@@ -93,8 +89,6 @@ def verdict(found: pd.DataFrame) -> str:
 
 def draw(found: pd.DataFrame) -> Figure:
     """Memory, open files and threads against minutes, each from zero; the warm-up is shaded."""
-    from ganrepro.report import figures
-
     figures.use_style()
     figure, panels = plt.subplots(1, 3, figsize=(9.6, 2.6))
     for axes, column, label in zip(panels, ("mib", "files", "threads"), ("MiB", "open files", "threads"), strict=True):
