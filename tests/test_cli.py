@@ -285,7 +285,7 @@ def test_every_command_prints_whatever_stdout_can_encode(here, monkeypatch, enco
     assert printed(encoding, *command)
 
 
-@pytest.mark.parametrize("encoding", ["cp1252", "ascii:strict"])
+@pytest.mark.parametrize("encoding", [pytest.param("cp1252", marks=pytest.mark.slow), "ascii:strict"])
 def test_reproduce_and_its_notebook_print_whatever_the_locale(here, encoding):
     pytest.importorskip("papermill", reason="the notebooks extra is not installed")
     work = WORK.replace(",X,", ",0.5²,") + 'print("σ ± 1 \\N{GRINNING FACE}")\nassert 1 + 1 == 2, "±"'

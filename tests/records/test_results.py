@@ -41,7 +41,7 @@ def test_score_recomputed_from_the_stored_samples_is_the_records():
     assert MNIST.meta["scores"]["last"]["mean"] == pytest.approx(again.mean(), abs=1e-3)
 
 
-@pytest.mark.parametrize("rule", list(tables.RULES))
+@pytest.mark.parametrize("rule", [pytest.param(r, marks=[pytest.mark.slow] * (r != "last")) for r in tables.RULES])
 def test_rows_of_table_1_recomputed_from_the_stored_samples(rule):
     """Every row of ours on MNIST: its mean and its error over seeds, from committed samples and sigma alone; where the
     best epoch was an earlier one, from its committed log-likelihoods."""
