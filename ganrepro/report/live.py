@@ -169,8 +169,10 @@ def moment(step: int, discriminator: nn.Module, x: Tensor, side: int = 40) -> Mo
     return Moment(step, torch.sigmoid(logits).double().reshape(side, side).numpy(), x.double().cpu().numpy())
 
 
-def plane(moment: Moment, real: ArrayLike, side: int = 320) -> Image.Image:
-    """D as a colour, blue where it is 1 and orange where it is 0, under real points (m, 2), black, and G's, green."""
+def plane(moment: Moment, real: ArrayLike, side: int = 420) -> Image.Image:
+    """D as a colour, blue where it is 1 and orange where it is 0, under real points (m, 2), black, and G's, green. It is
+    drawn at twice its size and reduced, which makes the points round."""
+    side = 2 * side
     low, high = (np.array(to_rgb(colour)) for colour in (ACCENT, DISCRIMINATOR))
     strength = 0.75 * np.abs(2 * moment.d - 1)[..., None]  # 0 where D = 1/2, which is white
     colours = 1 - strength * (1 - np.where(moment.d[..., None] > 0.5, high, low))
@@ -180,7 +182,7 @@ def plane(moment: Moment, real: ArrayLike, side: int = 320) -> Image.Image:
         for right, up in (np.asarray(points, float) * (1, -1) / REACH + 1) * side / 2:
             if 0 <= right < side and 0 <= up < side:
                 draw.ellipse((right - radius, up - radius, right + radius, up + radius), fill=colour)
-    return picture
+    return picture.reduce(2)
 
 
 @style()
@@ -200,6 +202,7 @@ def play(all_moments: Sequence[Moment], real: ArrayLike, milliseconds: int = 120
     import ipywidgets
 
     last, image, label = len(all_moments) - 1, ipywidgets.Image(format="png"), ipywidgets.Label()
+    image.layout.align_self = "flex-start"  # or the page stretches it to its own width
     player = ipywidgets.Play(min=0, max=last, interval=milliseconds)
     bar = ipywidgets.IntSlider(0, min=0, max=last, readout=False)
 

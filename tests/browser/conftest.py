@@ -140,6 +140,20 @@ class Notebook:
         """What stands before each code cell, such as "[3]:"."""
         return self.page.locator(".jp-CodeCell .jp-InputPrompt").all_inner_texts()
 
+    def moved_by_their_sliders(self):
+        """Of each live figure: does its first slider, moved by the keyboard, change the picture?"""
+        found = []
+        for live in self.page.locator(".jp-OutputArea-output:has(img.jupyter-widgets)").all():
+            image = live.locator("img.jupyter-widgets")
+            before = image.get_attribute("src")
+            live.locator(".noUi-handle").first.focus()
+            for _ in range(10):
+                self.page.keyboard.press("ArrowRight")
+                self.page.wait_for_timeout(100)
+            drawn = image.evaluate("i => i.complete && i.naturalWidth > 0")
+            found.append(drawn and image.get_attribute("src") != before)
+        return found
+
     def saved(self):
         self.menu("File", "Save Notebook")
         self.page.wait_for_function("() => !document.querySelector('.jp-mod-dirty')")

@@ -50,10 +50,11 @@ def test_run_all_cells(file, opened, same_tree):
     assert None not in numbers and numbers == sorted(numbers)
     assert set(notebook.numbers) >= {f"[{number}]:" for number in numbers}
 
-    shown = notebook.page.evaluate(
-        "() => [...document.querySelectorAll('.jp-OutputArea-output img')].map(i => i.complete && i.naturalWidth)"
-    )
+    figures = notebook.page.locator(".jp-OutputArea-output img:not(.jupyter-widgets)")
+    shown = figures.evaluate_all("all => all.map(i => i.complete && i.naturalWidth)")
     assert len(shown) == sum(map(pictures, outputs(committed))) and all(shown)
+    moved = notebook.moved_by_their_sliders()
+    assert len(moved) == sum("live.show(" in cell.source for cell in written) and all(moved)
 
     assert [o.text for o in outputs(saved) if o.get("name") == "stderr"] == []
     bars = [found for o in outputs(saved) for text in texts(o) for found in re.findall(r"(\d+)%\|", str(text))]
