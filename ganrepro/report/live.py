@@ -170,9 +170,8 @@ def moment(step: int, discriminator: nn.Module, x: Tensor, side: int = 40) -> Mo
 
 
 def plane(moment: Moment, real: ArrayLike, side: int = 420) -> Image.Image:
-    """D as a colour, blue where it is 1 and orange where it is 0, under real points (m, 2), black, and G's, green. It is
-    drawn at twice its size and reduced, which makes the points round."""
-    side = 2 * side
+    """D as a colour, blue where it is 1 and orange where it is 0, under real points (m, 2), black, and G's, green."""
+    side = 2 * side  # drawn at twice its size and reduced, which makes the points round
     low, high = (np.array(to_rgb(colour)) for colour in (ACCENT, DISCRIMINATOR))
     strength = 0.75 * np.abs(2 * moment.d - 1)[..., None]  # 0 where D = 1/2, which is white
     colours = 1 - strength * (1 - np.where(moment.d[..., None] > 0.5, high, low))

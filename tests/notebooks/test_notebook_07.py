@@ -10,7 +10,7 @@ def test_07_subsets_on_digits_with_a_mask_of_ones_own(papermill, clean_tree, tmp
     mask = np.indices((8, 8)).sum(0) % 2
     np.save(tmp_path / "mask.npy", mask)
     rows = tmp_path / "rows.csv"
-    given = {"dataset": "digits", "n_seeds": 2, "n_pictures": 60, "mask": tmp_path / "mask.npy", "out": rows}
+    given = {"dataset": "digits", "n_seeds": 2, "mask": tmp_path / "mask.npy", "out": rows}
     done = papermill("07_subsets.ipynb", given)
     assert done.returncode == 0, done.stderr[-3000:]
     found = pd.read_csv(rows)

@@ -29,7 +29,7 @@ class Trainings:
 
 def trainings(
     data: Dataset, profile: str, seeds: Sequence[int], device: str = "auto", pictures: int = PICTURES,
-    learning_rate: float | None = None,
+    learning_rate: float | None = None, recipe: str = "subsets",
 ) -> Trainings:  # fmt: skip
     """The records of the seeds, the first as `get_or_train` has it, the others of its profile and length.
 
@@ -37,7 +37,7 @@ def trainings(
     where profile is "paper" and the first one has the recipe's full length: any other would not be comparable.
     """
     found, (first, *later) = Trainings(), seeds
-    asked: dict[str, Any] = {"recipe": "subsets", "learning_rate": learning_rate}
+    asked: dict[str, Any] = {"recipe": recipe, "learning_rate": learning_rate}
     record = records.get_or_train(data, profile, first, device, **asked)
     if (made := evidence(record, data, pictures)) is None:
         say(f"the paper record of seed {first} has neither weights nor completions: a quick one is used instead")
@@ -46,7 +46,7 @@ def trainings(
     assert made is not None  # a quick record has its weights
     found.records[first], found.evidence[first] = record, made
     kind, length = record.meta["profile"], record.meta["epochs"]
-    full = for_dataset(data.name, data.shape, "subsets").epochs
+    full = for_dataset(data.name, data.shape, recipe).epochs
     train = kind == "quick" or (profile == "paper" and length == full)
     for seed in later:
         try:
