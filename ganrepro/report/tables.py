@@ -87,7 +87,10 @@ def gan_rows(records: Sequence[Record], source: str = "computed here", label: st
 def _restarted(seeds: Sequence[Sequence[Record]], source: str) -> str:
     """The source, with the epochs after which any of the trainings was started again from stored weights."""
     epochs = sorted({epoch for parts in seeds for part in parts for epoch in part.restarts})
-    return f"{source}; {RESTARTED} {', '.join(map(str, epochs))}" if epochs else source
+    if not epochs:
+        return source
+    *others, last = map(str, epochs)
+    return f"{source}; {RESTARTED}s {', '.join(others)} and {last}" if others else f"{source}; {RESTARTED} {last}"
 
 
 def _over_seeds(seeds: Sequence[Sequence[Mapping[str, Any]]]) -> dict[str, Any]:

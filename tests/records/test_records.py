@@ -663,6 +663,8 @@ def test_a_restart_is_marked_in_the_table_and_kept_through_a_checkpoint(runs, ow
     assert [again["epoch"] for again in grown.meta["restarts"]] == [1]
     rows = tables.gan_rows([grown], "here")
     assert set(rows.source) == {"here; restarted at epoch 1"} and tables.readable(rows).epochs[0] == "3*"
+    grown.meta["restarts"].append(grown.meta["restarts"][0] | {"epoch": 2})
+    assert set(tables.gan_rows([grown], "here").source) == {"here; restarted at epochs 1 and 2"}
 
 
 def test_after_a_restart_the_best_epoch_is_among_those_whose_weights_are_here(runs, own_recipe, digits):
