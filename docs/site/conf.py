@@ -50,4 +50,5 @@ def without_links_to_folders(app, doctree, docname):
 
 
 def setup(app):
+    app.set_html_assets_policy("always")  # formulas stand in the sidebar of every page
     app.connect("doctree-resolved", without_links_to_folders)
