@@ -88,6 +88,21 @@ def test_the_page_has_the_small_conditional_models_with_errors_over_seeds():
         assert before + shown.replace(" ± 0.", " ± .") + after in text, claim
 
 
+def test_the_page_has_the_small_subsets_models_with_errors_over_seeds():
+    text = (paths.repository() / "docs/section7.md").read_text()
+    found = claims.stored("07_subsets-small", "mnist", "paper").committed().set_index("claim")
+    assert set(found.over) == {"seeds"} and set(found.n) == {2}
+    for claim, digits, before, after in (
+        ("all masks, 1 centre each: G above the nearest", 0, "win by ", " nats at one centre"),
+        ("all masks, 8 centres each: G above the nearest", 0, "", " at 8"),
+        ("all masks, 64 centres each: G above the nearest", 1, "", " at 64"),
+        ("all masks, one centre: the mean of 64 completions above the mean fill", 1, "completions scores ", " nats"),
+    ):
+        row = found.loc[claim]
+        shown = f"{abs(row.measured):.{digits}f} ± {row.error:.{digits}f}".replace(" ± 0.", " ± .")
+        assert before + shown + after in text, claim
+
+
 def test_the_page_has_08s_committed_errors():
     text = (paths.repository() / "docs/section7.md").read_text()
     found = claims.stored("08_semisupervised", "mnist", "paper").committed().set_index("claim")
