@@ -123,6 +123,6 @@ def _numbers(name: str, given: ArrayLike) -> Array:
 
 def _above_zero(name: str, found: float) -> None:
     with suppress(TypeError):
-        if math.isfinite(found) and found > 0:
+        if np.ndim(found) == 0 and math.isfinite(found) and found > 0:
             return
     raise ValueError(f"{name} = {found!r}; expected one finite number above 0")

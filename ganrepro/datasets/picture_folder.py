@@ -184,16 +184,16 @@ def _check_sizes(root: Path, sizes: dict[str, tuple[int, int]], size: int) -> No
     """Raise ValueError for pictures of mixed sizes, or too large ones, without a size; and for one that enlarges."""
     smallest = min(sizes, key=lambda name: min(sizes[name]))
     side = min(sizes[smallest])
-    fits = f"choose a size that fits, such as size={min(USUAL, side)}"
+    fits = "choose a size that fits, such as {0}: `--size {0}`, or `-p size {0}` in a notebook".format(min(USUAL, side))
     if size > side:
         raise ValueError(f"{root}: size = {size}, but {smallest} is {_x(sizes[smallest])}, and no picture is enlarged; "
                          f"choose a size of at most {side}, or remove the smaller pictures")  # fmt: skip
     if size == 0 and len(set(sizes.values())) > 1:
         raise ValueError(f"{root}: the pictures have {len(set(sizes.values()))} sizes: {_span(list(sizes.values()))}; "
-                         f"{fits}: `-p size {min(USUAL, side)}` in a notebook")  # fmt: skip
+                         f"{fits}")  # fmt: skip
     if size == 0 and max(sizes[smallest]) > LARGEST:
         raise ValueError(f"{root}: the pictures are {_x(sizes[smallest])}, more than {LARGEST} a side is too large for "
-                         f"these nets; {fits}: `-p size {min(USUAL, side)}` in a notebook")  # fmt: skip
+                         f"these nets; {fits}")  # fmt: skip
 
 
 def _refuse_many(root: Path, sizes: dict[str, tuple[int, int]], size: int, channels: int | None) -> None:

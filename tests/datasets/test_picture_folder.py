@@ -172,7 +172,7 @@ def test_shares_of_the_split_and_its_borders():
 
 def test_mixed_sizes_name_three_sizes_and_one_that_fits(pictures):
     folder = pictures({f"{i}.png": grey(i, 60 + i, 80 + 2 * i) for i in range(11)})
-    with pytest.raises(ValueError, match=r"11 sizes: smallest 80x60, median 90x65, largest 100x70.*such as size=48"):
+    with pytest.raises(ValueError, match=r"11 sizes: smallest 80x60, median 90x65, largest 100x70.*as 48: `--size 48`"):
         datasets.load(folder)
     data = datasets.load(folder, size=48)
     assert data.shape == (1, 48, 48) and data.details["from"].startswith("smallest 80x60")
@@ -182,7 +182,7 @@ def test_mixed_sizes_name_three_sizes_and_one_that_fits(pictures):
 
 def test_pictures_of_one_size_keep_it_and_large_ones_need_a_size(pictures, data):
     assert datasets.load(pictures(numbered(10, h=5, w=7))).shape == (1, 5, 7)
-    with pytest.raises(ValueError, match="the pictures are 300x20, more than 256 a side.*such as size=20"):
+    with pytest.raises(ValueError, match="the pictures are 300x20, more than 256 a side.*such as 20: `--size 20`"):
         datasets.load(write(data / "wide", numbered(10, h=20, w=300)))
 
 

@@ -90,7 +90,7 @@ def test_500_photographs_of_mixed_sizes_by_one_command(papermill, clean_tree, tm
         Image.fromarray(low).resize((int(w), int(h))).save(tmp_path / "faces" / f"{i}.{'png' if i % 2 else 'jpg'}")
     data = {"GANREPRO_DATA": str(tmp_path / "data")}
     refused = papermill(notebook, {"dataset": f"{tmp_path}/faces/"}, **data)
-    assert "smallest" in refused.stderr and "such as size=48" in refused.stderr
+    assert "smallest" in refused.stderr and "such as 48: `--size 48`" in refused.stderr
     done = papermill(notebook, {"dataset": f"{tmp_path}/faces/", "size": 48}, **data)
     assert done.returncode == 0, done.stderr[-3000:]
     assert "500 pictures, 48x48 colour" in done.text and "faces" in done.text and done.pictures
