@@ -44,6 +44,7 @@ def test_every_notebook_takes_a_size_and_shows_figures_as_objects(notebook):
         assert [c for c in cells if "datasets.load(dataset, strict=strict, size=size)" in c]
 
 
+@pytest.mark.slow
 def test_figures_are_shown_under_the_backend_of_a_container(papermill, tmp_path):
     done = papermill("04_samples.ipynb", {"dataset": "digits"}, MPLBACKEND="Agg")
     assert done.returncode == 0, done.stderr[-3000:]

@@ -17,6 +17,7 @@ def test_12_compares_all_models_on_other_data(papermill, clean_tree, tmp_path):
     assert not list((tmp_path / "runs").glob("baselines/*"))  # no table of long fits
 
 
+@pytest.mark.slow
 def test_12_refuses_too_few_examples_before_any_fit(papermill, tmp_path):
     done = papermill("12_baselines.ipynb", {"dataset": "digits", "examples": 99})
     assert done.returncode != 0

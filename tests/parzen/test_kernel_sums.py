@@ -70,7 +70,7 @@ def test_contract(case, dtype, monkeypatch):
     np.testing.assert_allclose(found, differences(samples, data, SIGMAS), rtol=0, atol=CONTRACT)
 
 
-@pytest.mark.parametrize("sigmas", [[0.03], [1.0], parzen.DEFAULT_GRID])
+@pytest.mark.parametrize("sigmas", [[0.03], pytest.param([1.0], marks=pytest.mark.slow), parzen.DEFAULT_GRID])
 def test_contract_on_mnist(sigmas):
     mnist = datasets.load("mnist")
     samples, data = mnist.train[:5000], torch.cat([mnist.test[:150], mnist.train[:50]])

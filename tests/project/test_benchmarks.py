@@ -27,12 +27,14 @@ def test_a_ratio_is_the_median_over_rounds():
     assert slow.quartiles == (2.0, 2.0, 16.0)
 
 
+@pytest.mark.slow
 def test_memory_is_that_of_the_first_subject_alone():
     found = measure.memory_apart(parzen.prepare, threads=1, m=20_000, n=200, d=784)
     assert len(found["seconds"]) == 2 and len(found["seconds"][0]) == 3
     assert 10 < found["memory_mib"] < 300
 
 
+@pytest.mark.slow
 def test_what_fails_apart_is_told():
     with pytest.raises(RuntimeError, match="prepare.*failed in its process"):
         measure.memory_apart(parzen.prepare, threads=1, m=10, n=10, d=0)

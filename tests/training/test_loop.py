@@ -83,6 +83,7 @@ save_file(run.weights(), sys.argv[2])
 """
 
 
+@pytest.mark.slow
 def test_kill_in_mid_training_then_run_again(digits, small_recipe, tmp_path):
     """kill -9, then the same command: the final weights equal the uninterrupted run's, bit for bit."""
     recipe = json.dumps(small_recipe(epochs=12).to_dict())
