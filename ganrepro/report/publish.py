@@ -40,6 +40,7 @@ FIGURE2 = {  # the record that each part is drawn from; a part without one, or w
     "figure2b": ("Figure 2b: TFD stand-in (AT&T), small nets", "paper/tfd-small@att/seed0/fold0"),
     "figure2c": ("Figure 2c: CIFAR-10, small nets", "paper/cifar10-fc-small/seed0"),
     "figure2d": ("Figure 2d: CIFAR-10, small convolutional nets", "paper/cifar10-conv-small/seed0"),
+    "fashion-mnist": ("As Figure 2: Fashion-MNIST", "paper/mnist@fashion-mnist/seed0"),  # not in the paper
 }
 
 
