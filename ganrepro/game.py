@@ -51,6 +51,7 @@ def generator_loss(
     Samples that D takes for data by more than the margin are masked out (`beyond`).
     """
     _expect_logits(l_fake=l_fake)
+    expect(str, objective=objective)
     if objective == "non-saturating":
         losses = softplus(-l_fake)
     elif objective == "minimax":

@@ -3,6 +3,8 @@
 import dataclasses
 import math
 
+from ganrepro.parameters import expect
+
 from .layers import Layer
 from .paper import PAPER
 from .schema import Recipe
@@ -34,6 +36,7 @@ def for_dataset(name: str, shape: tuple[int, int, int], recipe: str = OWN) -> Re
     """
     if len(shape) != 3 or any(type(s) is not int or s < 1 for s in shape):
         raise ValueError(f"shape = {shape!r}; expected three ints of at least 1: (channels, height, width)")
+    expect(str, recipe=recipe)
     family = own(name) if recipe == OWN else recipe
     if family not in RECIPES:
         raise ValueError(f"recipe = {recipe!r}; choose one of {OWN}, {', '.join(RECIPES)}")

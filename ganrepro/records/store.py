@@ -41,6 +41,7 @@ def folder(recipe: Recipe, data: Dataset, profile: str, seed: int) -> Path:
     """A record's folder below its root. A changed recipe has one of its own, marked by its checksum."""
     expect(Recipe, recipe=recipe)
     expect(Dataset, data=data)
+    expect(str, profile=profile)
     try:
         standard = for_dataset(data.name, data.shape, recipe.name)
     except ValueError:  # a name of the user's own, or a recipe for another shape
@@ -126,6 +127,7 @@ def get_or_train(
     An absent paper record first prints how long it will take here. Warns where D never left 1/2 in a quick record or a
     new one. Raises ValueError for an unknown profile, a bad seed, and a paper record of another recipe than asked for.
     """
+    expect(str, profile=profile)
     if profile not in PROFILES:
         raise ValueError(f"profile = {profile!r}; choose one of {', '.join(PROFILES)}")
     if not is_seed(seed):
