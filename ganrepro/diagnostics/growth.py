@@ -1,4 +1,4 @@
-"""How the validation score grows with the epochs: a straight line in their logarithm, and what it predicts."""
+"""How the validation score grows with the epochs: straight lines in their logarithm, and what they predict."""
 
 from __future__ import annotations
 
@@ -39,6 +39,12 @@ class Growth:
         """Standard error of one score at these epochs, if the line goes on: the line's own and the scatter."""
         away = (np.log(np.asarray(epoch, float)) - self.mean_log_epoch) / self.spread
         return self.scatter * np.sqrt(1 + self.inflation**2 * (1 / self.n + away**2))
+
+
+def halves(curves: pd.DataFrame) -> tuple[Growth, Growth]:
+    """The lines through the first and the second half of the epochs from SINCE on. Raises ValueError as `fit` does."""
+    middle = SINCE + (int(curves.epoch.max()) - SINCE) // 2
+    return fit(curves, until=middle), fit(curves, since=middle)
 
 
 def fit(curves: pd.DataFrame, since: int = SINCE, until: int | None = None) -> Growth:

@@ -198,7 +198,8 @@ def write_figures() -> list[Path]:
         drawn["progress.png"] = figures.rows(record.progress[:, :10], shape, stages, "The same ten z as training goes")
         drawn["curves.png"] = figures.learning_curves(record.curves, restarts=record.restarts)
         if record.meta["epochs"] >= 2 * growth.SINCE:
-            drawn["growth.png"] = figures.growth(record.curves, growth.fit(record.curves), record.recipe.epochs)
+            first, _ = growth.halves(record.curves)
+            drawn["growth.png"] = figures.growth(record.curves, first, record.meta["epochs"])
     return written + [_save(figure, name) for name, figure in drawn.items()]
 
 

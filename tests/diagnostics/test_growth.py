@@ -46,12 +46,30 @@ def test_predictions_of_what_follows_cover_it_as_often_as_they_say(alike):
     assert np.mean(hits) > 0.92
 
 
-def test_the_committed_training_is_predicted_from_its_first_half():
-    """The line through epochs 100 to 600 lies within three standard errors of the scores of the last hundred epochs."""
+@pytest.mark.parametrize("alike", [0.0, 0.5])
+def test_the_halves_of_one_line_are_told_apart_as_seldom_as_their_errors_say(alike):
+    away = []
+    for seed in range(300):
+        first, second = growth.halves(curves(seed, alike=alike))
+        away.append((first.slope - second.slope) / np.hypot(first.slope_error, second.slope_error))
+    assert (first.since, first.until, second.since, second.until) == (100, 550, 550, 1000)
+    assert np.mean(np.abs(away) < 2) > 0.92 and abs(np.mean(away)) < 0.2
+
+
+def test_the_committed_training_slows_as_the_page_says():
+    """Its second half has the smaller slope, and the line through the first leads above the last scores."""
     table = records.read(paths.results() / "paper/mnist/seed0").curves
-    found, last = growth.fit(table, until=600), table.dropna(subset="valid_ll").tail(20)
-    assert abs(last.valid_ll.mean() - found.at(last.epoch).mean()) < 3 * found.error_at(last.epoch.max())
-    assert 15 < growth.fit(table).slope < 25
+    (first, second), last = growth.halves(table), table.dropna(subset="valid_ll").tail(20)
+    expected, error = first.at(last.epoch).mean(), first.error_at(last.epoch).mean()
+    assert first.slope - second.slope > 3 * np.hypot(first.slope_error, second.slope_error)
+    assert expected - last.valid_ll.mean() > 2 * error
+    page = (paths.repository() / "docs/results.md").read_text()
+    for said in (
+        f"{first.slope:.1f} ± {first.slope_error:.1f} nats for e times the epochs up to epoch {first.until:,}",
+        f"{second.slope:.1f} ± {second.slope_error:.1f} from there on",
+        f"{expected:.1f} ± {error:.1f} for the last twenty scores, whose mean is {last.valid_ll.mean():.1f}",
+    ):
+        assert said.replace(" ± 0.", " ± .") in page, said
 
 
 def test_scores_that_were_not_taken_do_not_count_and_too_few_are_refused():
