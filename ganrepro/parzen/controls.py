@@ -8,8 +8,6 @@ rewards. The mean image is the floor.
 import warnings
 
 import torch
-from sklearn.cluster import KMeans
-from sklearn.exceptions import ConvergenceWarning
 from torch import Tensor
 
 from ganrepro.device import plain_torch
@@ -48,6 +46,9 @@ def kmeans_centroids(train: Tensor, n: int = CENTROIDS, iterations: int = ITERAT
 
     scikit-learn's own seeding would take hours at n = 10,000. Raises ValueError for fewer examples than centroids.
     """
+    from sklearn.cluster import KMeans  # a second's import, for this alone
+    from sklearn.exceptions import ConvergenceWarning
+
     if not 1 <= n <= len(train):
         raise ValueError(f"n = {n!r} centroids of {len(train)} examples; choose 1 to {len(train)}")
     first = train[torch.randperm(len(train), generator=torch.Generator().manual_seed(seed))[:n]]
