@@ -198,8 +198,8 @@ def value_of(parameter: Parameter, value: Any) -> Any:
         rule.refuse(parameter.name, value)
     if parameter.name == "seed" and not 0 <= value <= LARGEST_FIRST_SEED:
         raise ParameterError(f"seed = {value}; it must be from 0 to {LARGEST_FIRST_SEED}")
-    if parameter.name == "device":
-        from ganrepro.device import torch_device  # imports torch, which `ganrepro --help` should not
+    if parameter.name == "device" and value not in ("auto", "cpu"):  # those are everywhere
+        from ganrepro.device import torch_device  # imports torch, for seconds
 
         try:
             torch_device(value)

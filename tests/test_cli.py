@@ -300,7 +300,7 @@ def test_reproduce_and_its_notebook_print_whatever_the_locale(here, encoding):
     assert "σ ± 1 \N{GRINNING FACE}" in executed.cells[-1].outputs[0].text
 
 
-@pytest.mark.parametrize("encoding", ["cp1252", "ascii:strict"])
+@pytest.mark.parametrize("encoding", [pytest.param("cp1252", marks=pytest.mark.slow), "ascii:strict"])
 @pytest.mark.parametrize(("name", "status"), [("лица.npz", 0), ("нет.npz", 2)])
 def test_a_file_name_beyond_the_locale_is_read_or_named(here, encoding, name, status):
     np.savez(here / "лица.npz", images=np.arange(40, dtype=np.uint8).reshape(10, 2, 2))

@@ -52,7 +52,7 @@ def walked_back():
     return a, ((a**2 + spread(a)) / (1 - a**2)) ** 0.5
 
 
-@pytest.mark.parametrize("walkback", [1, 2])
+@pytest.mark.parametrize("walkback", [pytest.param(1, marks=pytest.mark.slow), 2])
 def test_the_trained_chain_has_the_moments_that_theory_gives_it(data, walkback):
     """With one step those of the data. Walkback leads back to the example from further away, so that f shrinks more and
     the chain's deviation is .88 of the data's."""

@@ -51,7 +51,7 @@ def test_the_gap_is_near_0_at_the_known_equilibrium(data):
     assert abs(found.gap) < 0.02
 
 
-@pytest.mark.parametrize("kept", [[0], [0, 2, 4, 6]])
+@pytest.mark.parametrize("kept", [[0], pytest.param([0, 2, 4, 6], marks=pytest.mark.slow)])
 def test_a_collapse_has_the_gap_of_its_divergence(data, kept):
     """Twice the JSD of the uniform distribution over eight modes and over those kept: 0.99 nats for one."""
     p_g = [len(kept) ** -1.0 if i in kept else 0.0 for i in range(8)]

@@ -239,6 +239,7 @@ def test_the_jump_of_known_pictures():
 
 
 def test_quick_trainings_are_scored_together(tmp_path, monkeypatch):
+    monkeypatch.setattr("ganrepro.recipes.small.QUICK_STEPS", 50)
     monkeypatch.setenv("GANREPRO_RUNS", str(tmp_path))
     found = subsets.trainings(datasets.load("digits"), "quick", range(3, 5), "cpu", 20)
     assert list(found.records) == list(found.evidence) == [3, 4] and not found.missing and found.profile == "quick"

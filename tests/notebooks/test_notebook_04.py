@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 
+@pytest.mark.slow
 def test_04_shows_faces_that_differ_and_are_no_copies(papermill, clean_tree, tmp_path):
     """Under the backend of a container, which draws no figure by itself."""
     done = papermill("04_samples.ipynb", {"dataset": "tfd"}, GANREPRO_DATA=str(tmp_path), MPLBACKEND="Agg")

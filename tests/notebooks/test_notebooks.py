@@ -17,19 +17,21 @@ ALL = [p.name for p in notebooks.find()]
 
 @pytest.mark.parametrize("notebook", ALL)
 def test_every_notebook_refuses_bad_parameters_before_any_work(papermill, tmp_path, notebook):
-    bad = {"dataset": "mnits", "seed": "-1", "profile": "fast", "speling": "1", "device": "tpu"}
+    bad = {"dataset": "mnits", "seed": "-1", "profile": "fast", "speling": "1"}
     done = papermill(notebook, bad)
     assert done.returncode != 0
-    for named in ("mnits", "seed = -1", "at least 0", "'fast'", "auto, quick, paper", "'speling'", "tpu"):
+    for named in ("mnits", "seed = -1", "at least 0", "'fast'", "auto, quick, paper", "'speling'"):
         assert named in done.stderr, named
     assert not (tmp_path / "runs").exists()
 
 
 def test_03_says_all_that_is_wrong_at_once(papermill, tmp_path):
-    given = {"n_samples": "0", "strict": "true", "dataset": "nowhere.npz", "out": "/dev/null/row.csv", "seed": "1.5"}
+    given = {"n_samples": "0", "strict": "true", "dataset": "nowhere.npz", "out": "/dev/null/row.csv", "seed": "1.5",
+             "device": "tpu"}  # fmt: skip
     done = papermill("03_parzen.ipynb", given)
     assert done.returncode != 0
-    for message in ("n_samples = 0; it must be at least 1", "True or False", "no such file", "out = ", "seed = 1.5"):
+    for message in ("n_samples = 0; it must be at least 1", "True or False", "no such file", "out = ", "seed = 1.5",
+                    "device = 'tpu' is not there"):  # fmt: skip
         assert message in done.stderr, message
     assert not (tmp_path / "runs").exists()
 
@@ -61,8 +63,8 @@ def labelled_a_stand_in(done, csv):
 
 
 def test_03_shows_the_small_face_record_above_the_mean_face_on_every_fold(papermill, clean_tree, tmp_path):
-    """-p dataset tfd, from notebooks/."""
-    done = papermill("03_parzen.ipynb", {"dataset": "tfd"}, GANREPRO_DATA=str(tmp_path))
+    """-p dataset tfd, from notebooks/, under the backend of a container, which draws no figure by itself."""
+    done = papermill("03_parzen.ipynb", {"dataset": "tfd"}, GANREPRO_DATA=str(tmp_path), MPLBACKEND="Agg")
     rows = labelled_a_stand_in(done, tmp_path / "runs/tables/table1_att.csv")
     assert done.text.count("paper profile, recipe tfd-small, seed 0: epoch") == 5
     assert "samples score above the mean image on 5 of 5 folds" in done.text and "Gaussian" in done.text

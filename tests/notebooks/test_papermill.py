@@ -63,6 +63,7 @@ def test_the_command_line_takes_the_notebooks_own_list(notebook):
     assert all(trained[name] == SCORED[name].default for name in ("device", "size"))
 
 
+@pytest.mark.slow
 def test_every_way_to_give_parameters_from_an_empty_folder_to_a_new_one(papermill, clean_tree, tmp_path):
     """-y, -b, -f, -r and -p together, the notebook named by its absolute path."""
     empty, new = tmp_path / "empty", tmp_path / "new/folder"

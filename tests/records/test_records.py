@@ -494,7 +494,7 @@ def test_a_fold_is_trained_without_its_validation_and_test_people(runs, training
     assert record.meta["dataset"]["training_examples"] == 240 and len(record.ll) == 80
 
 
-@pytest.mark.parametrize("n", [10, 30, pytest.param(123, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("n", [10, *(pytest.param(n, marks=pytest.mark.slow) for n in (30, 123))])
 def test_a_set_that_can_be_loaded_can_be_trained_and_scored(runs, tmp_path, capsys, n):
     images = np.random.default_rng(0).integers(0, 256, (n, 4, 4), np.uint8)
     np.savez(tmp_path / "few.npz", images=images)

@@ -158,7 +158,7 @@ def test_replicas_match_single_runs(replicas_match_single_runs, task):
 def test_samples_match_their_condition_after_training():
     """In most seeds samples of the brightest class are brighter than those of the darkest (a few collapse); averaged
     over seeds, the samples of each class are nearest in brightness to its own pictures."""
-    recipe = tiny(task=Conditional(numbers=3), epochs=400, learning_rate=0.1, keep_input=1.0, keep_hidden=1.0)
+    recipe = tiny(task=Conditional(numbers=3), epochs=200, learning_rate=0.1, keep_input=1.0, keep_hidden=1.0)
     options = {"device": "cpu", "show_progress": False, "replicas": True}
     runs = training.train(recipe, pictures(), seeds=range(16), **options)
     z = networks.noise(recipe, 300, 0)
