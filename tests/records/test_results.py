@@ -43,8 +43,8 @@ def test_score_recomputed_from_the_stored_samples_is_the_records():
 
 @pytest.mark.parametrize("rule", [pytest.param(r, marks=[pytest.mark.slow] * (r != "last")) for r in tables.RULES])
 def test_rows_of_table_1_recomputed_from_the_stored_samples(rule):
-    """Every row of ours on MNIST: its mean and its error over seeds, from committed samples and sigma alone. Of the last
-    epoch, a fifth of the committed log-likelihoods is recomputed; where the best was an earlier one, none can be."""
+    """Every row of ours on MNIST: its mean and its error over seeds, from committed samples and sigma alone. Of the
+    last epoch, a fifth of the committed log-likelihoods is recomputed; where the best was an earlier one, none can."""
     test = torch.from_numpy(pixels("t10k-images-idx3-ubyte.gz"))
     of_length: dict[int, list[float]] = {}
     for record in records.below(paths.results(), "paper"):
