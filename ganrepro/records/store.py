@@ -247,10 +247,8 @@ def seconds_left(
             record = _find_paper(full, part, seed)
             if record and (record.meta["epochs"] >= full.epochs or not full_length):
                 continue
-            checkpoint = checkpoint_folder(full, part) / f"seed{seed}.safetensors"
-            if checkpoint.is_file():
-                done = len(checkpoints.read_metadata(checkpoint).get("state", {}).get("rows", []))
-            else:
+            done = _checkpointed(full, part, seed)
+            if done is None:
                 done = record.meta["epochs"] if record and from_record else 0
             missing.append(max(0, full.epochs - done))
         left += max(missing, default=0) if together else sum(missing)
@@ -260,6 +258,12 @@ def seconds_left(
         return training.estimate_seconds(full, _models(data)[0], device) * left / full.epochs
     except training.Diverged:
         return float("nan")
+
+
+def _checkpointed(recipe: Recipe, data: Dataset, seed: int) -> int | None:
+    """The epochs that a training's checkpoint has; None where it has no checkpoint."""
+    checkpoint = checkpoint_folder(recipe, data) / f"seed{seed}.safetensors"
+    return len(checkpoints.read_metadata(checkpoint).get("state", {}).get("rows", [])) if checkpoint.is_file() else None
 
 
 def seconds_left_of_wanted(device: str = "auto", epochs: int | None = None) -> Iterator[float]:
@@ -373,11 +377,14 @@ def _train(
 ) -> tuple[list[training.Run], training.Diverged | None]:
     provenance.say_if_unknown()
     if profile == "paper":
+        done = min(_checkpointed(recipe, data, seed) or 0 for seed in seeds)
         try:
-            length = f"about {duration(training.estimate_seconds(recipe, data, device))} here"
+            seconds = training.estimate_seconds(recipe, data, device) * max(0, recipe.epochs - done) / recipe.epochs
+            length = f"about {duration(seconds)} here"
         except training.Diverged:  # of a fresh start, which a training that goes on is not
             length = "nobody knows how long, since a fresh start diverges at once"
-        say(f"training {recipe.name} on {data.label}, {recipe.epochs} epochs: {length}")
+        known = f"{recipe.epochs} epochs" + f", {done} of them made" * bool(done)
+        say(f"training {recipe.name} on {data.label}, {known}: {length}")
     every = 0 if profile == "quick" else 1 if recipe.stopping == "best" else VALIDATE_EVERY
     stopped, checkpoint_dir = None, checkpoint_folder(recipe, data) if profile == "paper" else None
     try:

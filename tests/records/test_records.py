@@ -655,10 +655,12 @@ def test_a_record_grows_from_its_weights_where_there_is_no_checkpoint(runs, own_
     assert not np.array_equal(grown.samples, whole.samples)  # the momenta and the random stream are not those
 
 
-def test_a_restart_is_marked_in_the_table_and_kept_through_a_checkpoint(runs, own_recipe, digits):
+def test_a_restart_is_marked_in_the_table_and_kept_through_a_checkpoint(runs, own_recipe, digits, capsys, monkeypatch):
+    monkeypatch.setattr(training, "estimate_seconds", lambda *_: 600.0)
     list(records.train_paper(digits, [1], device="cpu", epochs=1))
     shutil.rmtree(runs / "checkpoints")
     list(records.train_paper(digits, [1], device="cpu", epochs=2, from_record=True))
+    assert "digits, 2 epochs, 1 of them made: about 5.0 minutes here" in capsys.readouterr().out  # of 10 for both
     (grown,) = records.train_paper(digits, [1], device="cpu", epochs=3, from_record=True)  # from its checkpoint now
     assert [again["epoch"] for again in grown.meta["restarts"]] == [1]
     rows = tables.gan_rows([grown], "here")
