@@ -110,7 +110,7 @@ SMALL: dict[str, Recipe] = {
         starting_at(small(PAPER["cifar10-fc"], 16, epochs=100), 0.15),
         # As there. At the authors' initial weights and rate the narrow D stays at 1/2 for more than 1,000 steps; with
         # D's weights alone wider, 1,200 steps at their rate bring G to one noisy picture
-        starting_at(small(PAPER["cifar10-conv"], 8, epochs=50, learning_rate=0.02), 0.65, 0.05),
+        starting_at(small(PAPER["cifar10-conv"], 8, epochs=50, learning_rate=0.01), 0.65, 0.05),
         *(small(PAPER[name], 4, epochs=30) for name in ("mnist", "conditional", "subsets")),
         # At condition_scale = 4, as in the full recipe, D won for good in one of three trainings
         small(PAPER["attributes"], 4, epochs=30, task=Conditional(numbers=12, condition_scale=2.0)),
