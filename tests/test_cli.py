@@ -550,7 +550,7 @@ Path(out).write_text(json.dumps(found | {"kernel": os.getcwd()}))
 """
 
 
-@pytest.mark.parametrize("start", ["", "~/"])
+@pytest.mark.parametrize("start", ["", pytest.param("~/", marks=pytest.mark.slow)])
 def test_a_relative_path_means_the_callers_folder_in_the_kernel_too(here, monkeypatch, start):
     """notebooks/ has files of the same names: a kernel stands there."""
     pytest.importorskip("papermill", reason="the notebooks extra is not installed")

@@ -62,7 +62,7 @@ def folder(tmp_path):
 
 @pytest.mark.parametrize(
     ("answer", "status"),
-    [(b"y\n", 130), (b"\n", 1), *(pytest.param(no, 1, marks=pytest.mark.slow) for no in (b"n\n", b"\x04"))],
+    [(b"y\n", 130), *(pytest.param(no, 1, marks=pytest.mark.slow) for no in (b"\n", b"n\n", b"\x04"))],
     ids=["yes", "return", "no", "end of file"],
 )
 def test_yes_begins_and_all_else_begins_nothing(folder, answer, status):

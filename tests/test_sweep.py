@@ -91,12 +91,14 @@ def test_a_dry_run_lists_the_jobs(here, capfd):
 
 
 @needs_snakemake
-def test_a_sweep_makes_the_records_and_the_table_over_seeds(here, capfd):
-    arguments = ["sweep", "--seeds", "0-1", "--dataset", "gaussian1d", "-p", "profile", "quick"]
-    assert cli.main(arguments) == 0
+@pytest.mark.parametrize("seeds", [[1], pytest.param([0, 1], marks=pytest.mark.slow)])
+def test_a_sweep_makes_the_records_and_the_table_over_seeds(here, capfd, seeds):
+    named = ",".join(map(str, seeds))
+    assert cli.main(["sweep", "--seeds", named, "--dataset", "gaussian1d", "-p", "profile", "quick"]) == 0
     rows, found = pd.read_csv(here / "runs/sweep/quick/table1.csv"), records.below(here / "runs", "quick")
-    assert [r.meta["seed"] for r in found] == [0, 1] and (rows.n_seeds == 2).all() and (rows.se_seeds > 0).all()
-    assert "(seeds)" in capfd.readouterr().out
+    assert [r.meta["seed"] for r in found] == seeds and (rows.n_seeds == len(seeds)).all()
+    said, over_seeds = capfd.readouterr().out, len(seeds) > 1
+    assert "Gaussian N(4, 0.5" in said and ("(seeds)" in said) == over_seeds and (rows.se_seeds > 0).all() == over_seeds
 
 
 @needs_snakemake

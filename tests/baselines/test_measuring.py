@@ -76,7 +76,9 @@ def test_the_penalty_of_a_maxout_net_has_the_gradient_of_its_differences():
         assert float(weight.grad[index]) == pytest.approx((found[0] - found[1]) / 2e-6, rel=1e-5, abs=1e-8)
 
 
-@pytest.mark.parametrize("function", measuring.FUNCTIONS)
+@pytest.mark.parametrize(
+    "function", [pytest.param(f, marks=[pytest.mark.slow] * (f == measuring.CLIPPED)) for f in measuring.FUNCTIONS]
+)
 def test_training_brings_samples_nearer_to_the_ring(function, x):
     """Clipping makes D's slopes small, and G slow: that training is longer."""
     g, d = players()

@@ -21,6 +21,7 @@ def linear(k, d, seed=0):
     return lambda z: z @ w + b, torch.distributions.MultivariateNormal(b, covariance)
 
 
+@pytest.mark.slow
 def test_a_linear_gaussian_model_in_50_dimensions_within_half_a_nat():
     decoder, known = linear(50, 50)
     torch.manual_seed(0)

@@ -64,7 +64,6 @@ def test_the_command_line_and_the_module_make_the_same_record(start, tmp_path, p
     ways = {
         "command": 'status = cli.main(["records", "train", "--dataset", "digits", "--epochs", "3", "--device", "cpu"])',
         "module": 'list(records.train_paper(datasets.load("digits"), device="cpu", epochs=3))',
-        "command again": 'status = cli.main(["records", "train", "--dataset", "digits", "--epochs", "3"])',
         "one then three": """
 for n in ("1", "3"):
     status = cli.main(["records", "train", "--dataset", "digits", "--epochs", n, "--device", "cpu"])

@@ -66,7 +66,8 @@ def test_a_matplotlibrc_changes_nothing(papermill, tmp_path):
     assert files[0] == files[1]
 
 
-@pytest.mark.parametrize("notebook", [pytest.param("03_parzen", marks=pytest.mark.slow), "04_samples"])
+@pytest.mark.slow
+@pytest.mark.parametrize("notebook", ["03_parzen", "04_samples"])
 def test_a_notebook_runs_as_a_script(notebook, tmp_path):
     source = paths.repository() / "notebooks" / f"{notebook}.ipynb"
     convert = [sys.executable, "-m", "jupyter", "nbconvert", "--to", "script", source, "--output-dir", tmp_path]

@@ -98,6 +98,7 @@ def test_02():
     assert says(write, "0.97") and "10^{-5}" in write
 
 
+@pytest.mark.slow
 def test_03():
     code, (explain, predict, write) = solution("03")
     squared = code.exercise_1()

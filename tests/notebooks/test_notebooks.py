@@ -100,6 +100,7 @@ def test_03_on_the_toronto_faces_in_their_own_layout(papermill, tmp_path):
     assert (ours.se_folds > 0).all()  # over the file's five folds
 
 
+@pytest.mark.slow
 def test_03_strict_refuses_the_stand_in_with_instructions(papermill, tmp_path):
     done = papermill("03_parzen.ipynb", {"dataset": "tfd", "strict": True}, GANREPRO_DATA=str(tmp_path))
     assert done.returncode != 0
