@@ -103,6 +103,7 @@ def test_table_is_made_from_the_records():
     assert stored.model.tolist() == fresh.model.tolist()
     np.testing.assert_allclose(stored["mean"], fresh["mean"].astype(float), rtol=1e-6)
 
+
 def test_the_papers_rows_stand_in_the_table_once():
     table = pd.read_csv(ROOT / "results/table1.csv")
     papers = table[table.source == "paper, Table 1"]
