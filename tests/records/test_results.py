@@ -14,6 +14,9 @@ from ganrepro.report import documents, tables
 
 ROOT = Path(__file__).parents[2]
 MNIST = records.read(ROOT / "results/paper/mnist/seed0")
+OTHER_DATA = {  # a record, and how its line in docs/data.md begins
+    "mnist@fashion-mnist": "- **Fashion-MNIST**", "cifar10-fc-small": "- **CIFAR-10, `cifar10-fc-small`.**",
+}  # fmt: skip
 
 
 def pixels(name: str) -> np.ndarray:
@@ -102,6 +105,16 @@ def test_table_is_made_from_the_records():
     assert stored.columns.tolist() == fresh.columns.tolist()
     assert stored.model.tolist() == fresh.model.tolist()
     np.testing.assert_allclose(stored["mean"], fresh["mean"].astype(float), rtol=1e-6)
+
+
+@pytest.mark.parametrize("name", OTHER_DATA)
+def test_docs_say_how_far_other_data_have_been_trained(name):
+    record = records.read(ROOT / f"results/paper/{name}/seed0")
+    (line,) = [x for x in (ROOT / "docs/data.md").read_text().splitlines() if x.startswith(OTHER_DATA[name])]
+    best, epochs = record.meta["scores"]["best"], record.meta["epochs"]
+    last = "last epoch is the best on validation" if best["epoch"] == epochs else f"on validation is {best['epoch']}."
+    assert f" {epochs} " in line and last in line
+    assert f"{best['mean']:.1f} ± {best['se_examples']:.1f} nats" in line
 
 
 def test_the_papers_rows_stand_in_the_table_once():
