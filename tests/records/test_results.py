@@ -16,6 +16,7 @@ ROOT = Path(__file__).parents[2]
 MNIST = records.read(ROOT / "results/paper/mnist/seed0")
 OTHER_DATA = {  # a record, and how its line in docs/data.md begins
     "mnist@fashion-mnist": "- **Fashion-MNIST**", "cifar10-fc-small": "- **CIFAR-10, `cifar10-fc-small`.**",
+    "cifar10-conv-small": "- **CIFAR-10, `cifar10-conv-small`.**",
 }  # fmt: skip
 
 
