@@ -72,10 +72,9 @@ test-all: venv ## the same and the slow tests
 test-all: SLOW = -m ""
 check: ## the same as test in .venv as it is, even a stale one
 
-# One pytest for tests and notebooks: its last line counts both. One thread a worker, or they fight for the cores.
+# One pytest for tests, notebooks and the type checker: its last line counts all. One thread a worker, or they fight for the cores.
 test test-all check:
 	$(BIN)/ruff check
-	$(BIN)/mypy
 	$(BIN)/lint-imports
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadscope \
 	  --nbval --nbval-current-env --nbval-cell-timeout 120 $(SLOW) $(ARGS)

@@ -44,7 +44,9 @@ def test_both_bounds_hold_the_known_value_and_close_with_more_temperatures():
     assert 0 < gaps[1] < gaps[0] / 2 and gaps[1] < 0.3
 
 
-@pytest.mark.parametrize("noise", ["uniform", "gaussian", "spherical"])
+@pytest.mark.parametrize(
+    "noise", ["spherical", *(pytest.param(n, marks=pytest.mark.slow) for n in ("uniform", "gaussian"))]
+)
 def test_a_generator_with_its_own_noise_against_plain_averages(small_recipe, noise):
     """Two numbers of z: the integral over them is a mean over a hundred thousand draws."""
     recipe = small_recipe(z_dim=2, noise=noise, generator=(Layer(8, "relu", 1.0), Layer(64, "sigmoid", 0.5)))

@@ -135,6 +135,7 @@ def test_05():
     assert says(write, f"{shares.min():.3f}", f"{shares.max():.3f}", f"{correlation:.2f}")
 
 
+@pytest.mark.slow
 def test_06():
     """Of the committed G and inferer, whose numbers a longer training moves a little."""
     code, (explain, predict, _) = solution("06")

@@ -108,6 +108,7 @@ def test_03_strict_refuses_the_stand_in_with_instructions(papermill, tmp_path):
     assert not (tmp_path / "runs/quick").exists()
 
 
+@pytest.mark.slow
 def test_03_from_the_root_on_ones_own_pictures(papermill, tmp_path, monkeypatch):
     """Its record has the bits of the module's."""
     rng = np.random.default_rng(0)
