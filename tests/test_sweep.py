@@ -91,7 +91,8 @@ def test_a_dry_run_lists_the_jobs(here, capfd):
 
 
 @needs_snakemake
-@pytest.mark.parametrize("seeds", [[1], pytest.param([0, 1], marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("seeds", [[1], [0, 1]])
 def test_a_sweep_makes_the_records_and_the_table_over_seeds(here, capfd, seeds):
     named = ",".join(map(str, seeds))
     assert cli.main(["sweep", "--seeds", named, "--dataset", "gaussian1d", "-p", "profile", "quick"]) == 0

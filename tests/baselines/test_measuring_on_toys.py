@@ -23,6 +23,7 @@ def test_held_out_data_are_a_perfect_model_and_a_collapse_is_not(ring):
     assert one["modes"] == 1 and one["good"] > 0.95 and one["distance"] > 2
 
 
+@pytest.mark.slow
 def test_a_training_is_measured_at_even_steps_and_read_back(tmp_path, monkeypatch):
     found = measuring_on_toys.train("least squares", "ring", 0, 6, "cpu", 3, tmp_path)
     assert list(found.columns) == measuring_on_toys.COLUMNS and found.step.tolist() == [2, 4, 6]
