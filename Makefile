@@ -72,7 +72,8 @@ test-all: venv ## the same and the slow tests
 test-all: SLOW = -m ""
 check: ## the same as test in .venv as it is, even a stale one
 
-# One pytest for tests, notebooks and the type checker: its last line counts all. One thread a worker, or they fight for the cores.
+# One pytest for tests, notebooks and the type checker: its last line counts all. One thread a worker, or they fight for
+# the cores.
 test test-all check:
 	$(BIN)/ruff check
 	$(BIN)/lint-imports

@@ -46,11 +46,11 @@ def kmeans_centroids(train: Tensor, n: int = CENTROIDS, iterations: int = ITERAT
 
     scikit-learn's own seeding would take hours at n = 10,000. Raises ValueError for fewer examples than centroids.
     """
+    if not 1 <= n <= len(train):
+        raise ValueError(f"n = {n!r} centroids of {len(train)} examples; choose 1 to {len(train)}")
     from sklearn.cluster import KMeans  # a second's import, for this alone
     from sklearn.exceptions import ConvergenceWarning
 
-    if not 1 <= n <= len(train):
-        raise ValueError(f"n = {n!r} centroids of {len(train)} examples; choose 1 to {len(train)}")
     first = train[torch.randperm(len(train), generator=torch.Generator().manual_seed(seed))[:n]]
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)  # it stops after a few iterations on purpose

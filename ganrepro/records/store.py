@@ -260,12 +260,6 @@ def seconds_left(
         return float("nan")
 
 
-def _checkpointed(recipe: Recipe, data: Dataset, seed: int) -> int | None:
-    """The epochs that a training's checkpoint has; None where it has no checkpoint."""
-    checkpoint = checkpoint_folder(recipe, data) / f"seed{seed}.safetensors"
-    return len(checkpoints.read_metadata(checkpoint).get("state", {}).get("rows", [])) if checkpoint.is_file() else None
-
-
 def seconds_left_of_wanted(device: str = "auto", epochs: int | None = None) -> Iterator[float]:
     """The same of each training that `train_wanted` would begin, in its order."""
     for dataset, recipe, seeds in WANTED:
@@ -372,14 +366,24 @@ def _train_records(recipe: Recipe, data: Dataset, profile: str, seeds: Seeds, de
     return [made[seed] for seed in seeds if seed in made]
 
 
+def _checkpointed(recipe: Recipe, data: Dataset, seed: int) -> int | None:
+    """The epochs that a training's checkpoint has; None where it has no checkpoint, or one that `load` will refuse."""
+    checkpoint = checkpoint_folder(recipe, data) / f"seed{seed}.safetensors"
+    if not checkpoint.is_file():
+        return None
+    state = checkpoints.read_metadata(checkpoint).get("state")
+    rows = state.get("rows") if isinstance(state, dict) else None
+    return len(rows) if isinstance(rows, list) else None
+
+
 def _train(
     recipe: Recipe, data: Dataset, profile: str, seeds: Seeds, device: str
 ) -> tuple[list[training.Run], training.Diverged | None]:
     provenance.say_if_unknown()
     if profile == "paper":
-        done = min(_checkpointed(recipe, data, seed) or 0 for seed in seeds)
+        done = min(recipe.epochs, *(_checkpointed(recipe, data, seed) or 0 for seed in seeds))
         try:
-            seconds = training.estimate_seconds(recipe, data, device) * max(0, recipe.epochs - done) / recipe.epochs
+            seconds = training.estimate_seconds(recipe, data, device) * (recipe.epochs - done) / recipe.epochs
             length = f"about {duration(seconds)} here"
         except training.Diverged:  # of a fresh start, which a training that goes on is not
             length = "nobody knows how long, since a fresh start diverges at once"

@@ -669,6 +669,18 @@ def test_a_restart_is_marked_in_the_table_and_kept_through_a_checkpoint(runs, ow
     assert set(tables.gan_rows([grown], "here").source) == {"here; restarted at epochs 1 and 2"}
 
 
+@pytest.mark.parametrize("state", [[1], {"rows": 3}, None])
+def test_a_checkpoint_without_a_state_is_refused_before_a_length_is_said(runs, own_recipe, digits, capsys, state):
+    list(records.train_paper(digits, [1], device="cpu", epochs=1))
+    capsys.readouterr()
+    (path,) = (runs / "checkpoints").rglob("seed1.safetensors")
+    tensors, metadata = checkpoints.read(path)
+    checkpoints.write(path, tensors, metadata | {"state": state})
+    with pytest.raises(ValueError, match="is damaged or no checkpoint"):
+        list(records.train_paper(digits, [1], device="cpu", epochs=2))
+    assert "of them made" not in capsys.readouterr().out
+
+
 def test_after_a_restart_the_best_epoch_is_among_those_whose_weights_are_here(runs, own_recipe, digits):
     list(records.train_paper(digits, [1], device="cpu", epochs=5))
     shutil.rmtree(runs / "checkpoints")
